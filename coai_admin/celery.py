@@ -1,0 +1,17 @@
+"""The Celery application: workers and the schedule of recurring jobs."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coai_admin.settings")
+
+app = Celery("coai_admin")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["audit", "billing", "subscriptions", "users"])
+app.conf.beat_schedule = {
+    "outbox": {"task": "audit.tasks.deliver_outbox", "schedule": 5.0},
+    "partitions": {"task": "audit.tasks.ensure_partitions", "schedule": 6 * 3600.0},
+    "statistics": {"task": "billing.tasks.copy_statistics", "schedule": 5.0},
+    "sessions": {"task": "users.tasks.forget_ended_sessions", "schedule": 15 * 60.0},
+}

@@ -1,0 +1,74 @@
+"""Filters and annotations of people and restrictions; the guards' facts about ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from django.apps import apps
+from django.contrib.auth.base_user import BaseUserManager
+from django.db import models
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Lower
+
+from users import roles
+
+if TYPE_CHECKING:
+    from users.models import Restriction, User
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    """Chainable filters of people."""
+
+    def named(self, username: str) -> Self:
+        """Those called ``username``, whatever its case; PostgreSQL lower-cases both sides."""
+        return self.alias(_name=Lower("username")).filter(_name=Lower(Value(username)))
+
+    def with_email(self, email: str) -> Self:
+        """Those with this address, whatever its case."""
+        return self.alias(_email=Lower("email")).filter(_email=Lower(Value(email)))
+
+    def staff(self) -> Self:
+        return self.exclude(role=roles.Role.NONE)
+
+    def restricted(self, kind: str, now: datetime) -> Self:
+        """Those under a live restriction of that kind."""
+        return self.filter(Exists(_live(kind, now)))
+
+    def unrestricted(self, kind: str, now: datetime) -> Self:
+        return self.filter(~Exists(_live(kind, now)))
+
+
+class UserManager(BaseUserManager["User"]):
+    """The people, and what audit's guards ask of them (see ``audit.people``)."""
+
+    def ranks(self, ids: Sequence[int], *, lock: bool = False) -> dict[int, int]:
+        """Rank of each person by id, in one statement; unknown ids are absent.
+
+        With ``lock`` the rows are held FOR SHARE until the transaction ends, so that a role granted
+        meanwhile cannot slip past a guard.
+        """
+        people = self.get_queryset().filter(pk__in=ids).order_by("pk").values_list("pk", "role")
+        if lock:
+            people = people.select_for_update(no_key=True)
+        return {pk: roles.rank(role) for pk, role in people}
+
+    def names(self, ids: Sequence[int]) -> dict[int, str]:
+        """Username of each person by id, in one statement."""
+        return dict(self.get_queryset().filter(pk__in=ids).values_list("pk", "username"))
+
+
+class RestrictionQuerySet(models.QuerySet["Restriction"]):
+    """Restrictions by their effect."""
+
+    def live(self, now: datetime) -> Self:
+        """Those that hold at ``now``: started, not ended (the end is exclusive), not lifted."""
+        return self.filter(
+            Q(ends_at__isnull=True) | Q(ends_at__gt=now), lifted_at__isnull=True, starts_at__lte=now
+        )
+
+
+def _live(kind: str, now: datetime) -> models.QuerySet[Any]:
+    restriction = apps.get_model("users", "Restriction")
+    return restriction.objects.live(now).filter(user=OuterRef("pk"), kind=kind)
