@@ -1,0 +1,60 @@
+"""What all tests share: an empty cache, the browser, and the rule for what this machine lacks."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NEEDS = {
+    "browser": (lambda: Path(CHROMIUM).exists(), "apt-get install chromium"),
+    "mariadb": (
+        lambda: shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin"),
+        "apt-get install mariadb-server",
+    ),
+}
+
+
+def pytest_runtest_setup(item):
+    """A test whose program is missing is skipped, with the way to get it; in CI (COAI_CI) that is a failure."""
+    for marker, (there, remedy) in NEEDS.items():
+        if item.get_closest_marker(marker) and not there():
+            outcome = pytest.fail if os.environ.get("COAI_CI") else pytest.skip
+            outcome(f"No {marker} on this machine: {remedy}")
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args():
+    """Debian's Chromium; its sandbox needs what containers and root do not have."""
+    return {
+        "executable_path": CHROMIUM,
+        "headless": True,
+        "chromium_sandbox": False,
+        "args": CHROMIUM_ARGUMENTS,
+    }
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(request):
+    """Throttles and cached figures of one test do not reach the next."""
+    if not request.node.get_closest_marker("system"):
+        from django.core.cache import cache
+
+        cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _playwright_may_wait(request, monkeypatch):
+    """Playwright keeps an event loop in the thread of the test, which Django takes for asynchronous code."""
+    if request.node.get_closest_marker("browser"):
+        monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
