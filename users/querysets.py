@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Lower
 
+from audit.people import Person
 from users import roles
 
 if TYPE_CHECKING:
@@ -43,20 +44,15 @@ class UserQuerySet(models.QuerySet["User"]):
 class UserManager(BaseUserManager["User"]):
     """The people, and what audit's guards ask of them (see ``audit.people``)."""
 
-    def ranks(self, ids: Sequence[int], *, lock: bool = False) -> dict[int, int]:
-        """Rank of each person by id, in one statement; unknown ids are absent.
-
-        With ``lock`` the rows are held FOR SHARE until the transaction ends, so that a role granted
-        meanwhile cannot slip past a guard.
-        """
-        people = self.get_queryset().filter(pk__in=ids).order_by("pk").values_list("pk", "role")
+    def people(self, ids: Sequence[int], *, lock: bool = False) -> dict[int, Person]:
+        """Name and rank of each person by id, in one statement; unknown ids are absent (see ``audit.people``)."""
+        rows = self.get_queryset().filter(pk__in=ids).order_by("pk")
         if lock:
-            people = people.select_for_update(no_key=True)
-        return {pk: roles.rank(role) for pk, role in people}
-
-    def names(self, ids: Sequence[int]) -> dict[int, str]:
-        """Username of each person by id, in one statement."""
-        return dict(self.get_queryset().filter(pk__in=ids).values_list("pk", "username"))
+            rows = rows.select_for_update(no_key=True)
+        return {
+            pk: Person(name, roles.rank(role))
+            for pk, name, role in rows.values_list("pk", "username", "role")
+        }
 
 
 class RestrictionQuerySet(models.QuerySet["Restriction"]):

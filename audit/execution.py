@@ -1,0 +1,357 @@
+"""The one executor: every act is three functions for a set (load, decide, write), run here with its receipts and
+audit entries in one transaction. Preview is the same judgement without lock and without write."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, Protocol
+
+from django.db import OperationalError, transaction
+from django.utils.translation import gettext as _
+
+from audit import people, record
+from audit.models import Act, Receipt
+from audit.people import Actor, Person
+
+CHUNK = 2_000
+_RETRIES = 4
+_DEADLOCK, _SERIALIZATION = "40P01", "40001"
+
+
+class Row(Protocol):
+    """What ``load`` gives for one target: anything that knows its id."""
+
+    @property
+    def target_id(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The verdict "this changes": fields before and after (JSON-able, Decimal and datetime allowed), and what
+    ``write`` needs to do it."""
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+    data: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The verdict "this must not be": the sentence an admin reads, and the short reason that many rows share."""
+
+    sentence: str
+    reason: str = ""
+
+    @property
+    def group(self) -> str:
+        return self.reason or self.sentence
+
+
+Verdict = Change | Refusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One target before a guard: who acts, with which rank, on whom."""
+
+    actor: Actor
+    actor_rank: int
+    target_id: int
+    target: Person
+
+
+Guard = Callable[[Case], Refusal | None]
+Cap = Callable[["ActContext", Sequence[int]], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Procedure:
+    """How an act is done to a set of targets. ``code`` names it everywhere.
+
+    ``load(ids, lock=, params=)``: the rows it needs, one statement, in id order, FOR NO KEY UPDATE when ``lock``.
+    ``decide(row, params, now)``: pure: a Change, a Refusal, or None when there is nothing to do.
+    ``write(changes, act)``: a constant number of statements; returns per target what undo will need.
+    ``version(row)``: where given, a target whose version differs from the one seen is refused.
+    ``personal``: changed fields that are personal data; they are kept apart in the audit.
+    """
+
+    code: str
+    load: Callable[..., Sequence[Any]]
+    decide: Callable[[Any, Mapping[str, Any], datetime], Verdict]
+    write: Callable[[Sequence[tuple[Any, Change]], ActContext], Mapping[int, Any]]
+    version: Callable[[Any], int] | None = None
+    personal: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActContext:
+    """The circumstances of one act, given to ``write`` and to caps. ``id`` is the operation id."""
+
+    code: str
+    actor: Actor
+    now: datetime
+    reason: str = ""
+    ticket: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    undoes: uuid.UUID | None = None
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReceipt:
+    """What happened, or would happen, to one target."""
+
+    target_id: int
+    name: str
+    outcome: Receipt.Outcome
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    refusal: Refusal | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """What an act did, or a preview would do, target by target. ``act_id`` is None where nothing was written."""
+
+    act_id: uuid.UUID | None
+    rows: tuple[TargetReceipt, ...]
+
+    def _of(self, outcome: Receipt.Outcome) -> list[TargetReceipt]:
+        return [row for row in self.rows if row.outcome == outcome]
+
+    @property
+    def changed(self) -> list[TargetReceipt]:
+        return self._of(Receipt.Outcome.CHANGED)
+
+    @property
+    def unchanged(self) -> list[TargetReceipt]:
+        return self._of(Receipt.Outcome.UNCHANGED)
+
+    @property
+    def refused(self) -> list[TargetReceipt]:
+        return self._of(Receipt.Outcome.REFUSED)
+
+    @property
+    def refused_by_reason(self) -> dict[str, int]:
+        """How many were refused for which reason, the commonest first."""
+        counts: dict[str, int] = {}
+        for row in self.refused:
+            assert row.refusal is not None
+            counts[row.refusal.group] = counts.get(row.refusal.group, 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+class OperationRefused(Exception):
+    """The whole act is refused; the text is the sentence an admin reads."""
+
+
+class AlreadyPerformed(Exception):
+    """An act with this id is recorded: the form was sent twice. Carries the receipts' act id."""
+
+    def __init__(self, act_id: uuid.UUID) -> None:
+        super().__init__(str(act_id))
+        self.act_id = act_id
+
+
+def preview(
+    procedure: Procedure,
+    ids: Iterable[int],
+    params: Mapping[str, Any],
+    *,
+    actor: Actor,
+    now: datetime,
+    guards: Sequence[Guard] = (),
+    cap: Cap | None = None,
+) -> Receipts:
+    """What ``execute`` would do to these targets now. Locks and writes nothing.
+
+    Raises OperationRefused where the whole act would be refused.
+    """
+    act = ActContext(code=procedure.code, actor=actor, now=now, params=params)
+    judged: list[_Judged] = []
+    for chunk in _chunks(ids):
+        judged += _judge(procedure, chunk, act, guards=guards, seen=None, lock=False)
+    _apply_cap(cap, act, judged)
+    return Receipts(None, tuple(each.receipt for each in judged))
+
+
+def execute(
+    procedure: Procedure,
+    ids: Iterable[int],
+    params: Mapping[str, Any],
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str,
+    ticket: str = "",
+    guards: Sequence[Guard] = (),
+    cap: Cap | None = None,
+    seen: Mapping[int, int] | None = None,
+    undoes: uuid.UUID | None = None,
+    act_id: uuid.UUID | None = None,
+) -> Receipts:
+    """Do the act to each target and account for it; returns a receipt per target, in id order.
+
+    Each chunk of 2,000 targets is one transaction with a constant number of statements: decisions under lock,
+    writes, receipts and audit entries stand or fall together. An act that changes nothing leaves no trace.
+    ``seen``: versions of the rows as they were looked at; a row that changed since is refused.
+    Raises OperationRefused (cap), AlreadyPerformed (an act of this id exists).
+    """
+    act = ActContext(
+        code=procedure.code,
+        actor=actor,
+        now=now,
+        reason=reason,
+        ticket=ticket,
+        params=params,
+        undoes=undoes,
+        id=act_id or uuid.uuid4(),
+    )
+    rows: list[TargetReceipt] = []
+    recorded = False
+    for chunk in _chunks(ids):
+        step = partial(
+            _execute_chunk,
+            procedure,
+            chunk,
+            act,
+            guards=guards,
+            cap=cap,
+            seen=seen,
+            unrecorded=None if recorded else rows,
+        )
+        done = _with_retries(step)
+        recorded = recorded or any(row.outcome == Receipt.Outcome.CHANGED for row in done)
+        rows = rows + done
+    return Receipts(act.id if recorded else None, tuple(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    receipt: TargetReceipt
+    row: Any = None
+    change: Change | None = None
+
+
+def _execute_chunk(
+    procedure: Procedure,
+    ids: Sequence[int],
+    act: ActContext,
+    *,
+    guards: Sequence[Guard],
+    cap: Cap | None,
+    seen: Mapping[int, int] | None,
+    unrecorded: Sequence[TargetReceipt] | None,
+) -> list[TargetReceipt]:
+    """One transaction. ``unrecorded``: receipts of earlier chunks that changed nothing and so are not stored yet;
+    None once the act is stored."""
+    first = unrecorded is not None
+    with transaction.atomic():
+        judged = _judge(procedure, ids, act, guards=guards, seen=seen, lock=True)
+        if first:
+            _refuse_a_second_time(act)
+        _apply_cap(cap, act, judged)
+        receipts = [each.receipt for each in judged]
+        changes = [(each.row, each.change) for each in judged if each.change is not None]
+        if changes:
+            undo = procedure.write(changes, act)
+            stored = [*(unrecorded or ()), *receipts]
+            record.acts(act, stored, undo, personal=procedure.personal, first=first)
+        return receipts
+
+
+def _judge(
+    procedure: Procedure,
+    ids: Sequence[int],
+    act: ActContext,
+    *,
+    guards: Sequence[Guard],
+    seen: Mapping[int, int] | None,
+    lock: bool,
+) -> list[_Judged]:
+    """The verdict on every target. People are locked before the rows that belong to them, all in id order."""
+    wanted = set(ids) | ({act.actor.pk} if act.actor.pk is not None else set())
+    facts = people.look_up(wanted, lock=lock)
+    actor_rank = people.rank_of(act.actor, facts)
+    rows = {row.target_id: row for row in procedure.load(ids, lock=lock, params=act.params)}
+    judged = []
+    for target_id in ids:
+        person, row = facts.get(target_id), rows.get(target_id)
+        version = procedure.version(row) if procedure.version and row is not None else None
+        verdict = (
+            Refusal(_("This user does not exist any more."))
+            if person is None or row is None
+            else _guarded(Case(act.actor, actor_rank, target_id, person), guards)
+            or _stale(seen, target_id, version)
+            or procedure.decide(row, act.params, act.now)
+        )
+        name = person.name if person else ""
+        judged.append(_judged(target_id, name, row, version, verdict))
+    return judged
+
+
+def _judged(target_id: int, name: str, row: Any, version: int | None, verdict: Verdict) -> _Judged:
+    if isinstance(verdict, Change):
+        receipt = TargetReceipt(
+            target_id,
+            name,
+            Receipt.Outcome.CHANGED,
+            verdict.before,
+            verdict.after,
+            version=version,
+        )
+        return _Judged(receipt, row, verdict)
+    if isinstance(verdict, Refusal):
+        return _Judged(
+            TargetReceipt(target_id, name, Receipt.Outcome.REFUSED, refusal=verdict, version=version)
+        )
+    return _Judged(TargetReceipt(target_id, name, Receipt.Outcome.UNCHANGED, version=version))
+
+
+def _guarded(case: Case, guards: Sequence[Guard]) -> Refusal | None:
+    return next(filter(None, (guard(case) for guard in guards)), None)
+
+
+def _stale(seen: Mapping[int, int] | None, target_id: int, version: int | None) -> Refusal | None:
+    if seen is None or version is None or seen.get(target_id) == version:
+        return None
+    return Refusal(_("Something changed since you looked; look again before you act."))
+
+
+def _apply_cap(cap: Cap | None, act: ActContext, judged: Sequence[_Judged]) -> None:
+    """Refuse the whole act where it would go over a cap; the actor's row is locked, so acts of one person queue."""
+    if cap is None:
+        return
+    if why := cap(act, [each.receipt.target_id for each in judged if each.change is not None]):
+        raise OperationRefused(why)
+
+
+def _refuse_a_second_time(act: ActContext) -> None:
+    if Act.objects.filter(pk=act.id).exists():
+        raise AlreadyPerformed(act.id)
+
+
+def _chunks(ids: Iterable[int]) -> list[list[int]]:
+    ordered = sorted(set(ids))
+    return [ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK)]
+
+
+def _with_retries(step: Callable[[], list[TargetReceipt]]) -> list[TargetReceipt]:
+    """Run ``step`` again after a deadlock or serialization failure, unless we are inside the caller's transaction."""
+    for attempt in range(_RETRIES):
+        try:
+            return step()
+        except OperationalError as error:
+            state = getattr(error.__cause__, "sqlstate", None)
+            mine = not transaction.get_connection().in_atomic_block
+            if state not in (_DEADLOCK, _SERIALIZATION) or not mine or attempt == _RETRIES - 1:
+                raise
+            time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 (jitter)
+    raise AssertionError("unreachable")

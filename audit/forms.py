@@ -1,0 +1,56 @@
+"""Forms of operations: the schema of both the page and the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext, gettext_lazy as _
+
+# What a page's form sends beside the parameters of the operation.
+CONTROL_FIELDS = frozenset({"csrfmiddlewaretoken", "act", "seen", "selection_version", "step", "next"})
+
+
+class OperationForm(forms.Form):
+    """Base of every operation's form: the parameters, then why. A key that is no parameter is refused.
+
+    ``now``: when the form is being filled in; dates are judged against it.
+    """
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("Stands in the audit log. The user does not see it."),
+    )
+    ticket = forms.CharField(
+        label=_("Ticket"),
+        max_length=100,
+        required=False,
+        help_text=_("Number or link, if there is one."),
+    )
+    field_order: list[str] | None = None
+    use_required_attribute = True
+
+    def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
+        self.now = now
+        super().__init__(*args, **kwargs)
+        self.order_fields([name for name in self.fields if name not in ("reason", "ticket")])
+
+    def clean(self) -> dict[str, Any]:
+        unknown = sorted(set(self.data) - set(self.fields) - CONTROL_FIELDS)
+        if unknown:
+            raise forms.ValidationError(
+                gettext("“%(name)s” is not a field of this form.") % {"name": unknown[0]}
+            )
+        return self.cleaned_data
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The cleaned parameters of the service, without reason and ticket."""
+        return {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if name not in ("reason", "ticket")
+        }

@@ -1,0 +1,238 @@
+"""Operations: an act as data, and the only door through which people act. Permission is asked here and nowhere else."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+from audit import execution, people
+from audit.execution import Cap, Case, Guard, OperationRefused, Procedure, Receipts, Refusal
+from audit.forms import OperationForm
+from audit.models import Act, Receipt
+from audit.people import Actor
+
+MOST_AT_ONCE = 1_000
+UNDO_FOR = timedelta(days=30)
+
+
+class Danger(Enum):
+    PLAIN = "plain"
+    STEP_UP = "step-up"
+    TWO_PERSON = "two-person"
+
+
+def not_oneself(case: Case) -> Refusal | None:
+    """Nobody acts on their own account."""
+    if case.actor.pk == case.target_id:
+        return Refusal(_("This is your own account; ask a colleague."))
+    return None
+
+
+def outranks(case: Case) -> Refusal | None:
+    """One acts only on people of strictly lower rank."""
+    if case.actor_rank <= case.target.rank:
+        return Refusal(_("Ranks at or above you."))
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """An act as data. ``procedure.code`` is its name as service, permission, audit action and URL part.
+
+    ``label`` names it ("Suspend"); ``sentence(params, count)`` says what the button will do ("Suspend 37 users until
+    12 Aug"). ``obstacles(ids, now)``: in one query, why it makes no sense for some targets ("Not restricted."), for
+    menus. ``inverse``: the procedure that undoes it over its receipts. ``many``: whether it makes sense for several.
+    """
+
+    procedure: Procedure
+    service: Callable[..., Receipts]
+    label: str | Promise
+    sentence: Callable[[Mapping[str, Any], int], str]
+    done: Callable[[Mapping[str, Any], int], str]
+    form: type[OperationForm]
+    icon: str = "act"
+    guards: tuple[Guard, ...] = (not_oneself, outranks)
+    cap: Cap | None = None
+    danger: Danger = Danger.PLAIN
+    many: bool = True
+    inverse: Procedure | None = None
+    obstacles: Callable[[Sequence[int], datetime], Mapping[int, str]] | None = None
+    target: str = "user"
+
+    @property
+    def code(self) -> str:
+        return self.procedure.code
+
+
+@dataclass(frozen=True, slots=True)
+class MenuItem:
+    """One line of a quick-action menu; ``refusal`` is why it is greyed."""
+
+    operation: Operation
+    refusal: str = ""
+
+
+def preview(
+    operation: Operation,
+    ids: Sequence[int],
+    params: Mapping[str, Any],
+    *,
+    actor: Actor,
+    now: datetime,
+) -> Receipts:
+    """What ``perform`` would do now. Raises PermissionDenied and OperationRefused as ``perform`` does."""
+    _require(operation, ids, actor=actor)
+    return execution.preview(
+        operation.procedure,
+        ids,
+        params,
+        actor=actor,
+        now=now,
+        guards=operation.guards,
+        cap=operation.cap,
+    )
+
+
+def perform(
+    operation: Operation,
+    ids: Sequence[int],
+    params: Mapping[str, Any],
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str,
+    ticket: str = "",
+    seen: Mapping[int, int] | None = None,
+    act_id: uuid.UUID | None = None,
+) -> Receipts:
+    """Do the operation as ``actor``: the only door for people.
+
+    ``act_id``: chosen when the form was shown, so that sending it twice does it once.
+    Raises PermissionDenied, OperationRefused (too many, over a cap), AlreadyPerformed.
+    """
+    _require(operation, ids, actor=actor)
+    return execution.execute(
+        operation.procedure,
+        ids,
+        params,
+        actor=actor,
+        now=now,
+        reason=reason,
+        ticket=ticket,
+        guards=operation.guards,
+        cap=operation.cap,
+        seen=seen,
+        act_id=act_id,
+    )
+
+
+def why_not_undo(operation: Operation | None, act: Act, *, actor: Actor, now: datetime) -> str:
+    """Why this act cannot be undone by this actor now; empty when it can."""
+    if operation is None or operation.inverse is None:
+        return _("This act has no undo.")
+    if not actor.may(operation.code):
+        return _("Your role does not allow this.")
+    if act.undoes_id is not None:
+        return _("This is itself an undo.")
+    if Act.objects.filter(undoes=act).exists():
+        return _("It was undone already.")
+    if now - act.created_at > UNDO_FOR:
+        return _("Acts can be undone for 30 days.")
+    return ""
+
+
+def undo(
+    operation: Operation,
+    act: Act,
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str,
+    act_id: uuid.UUID | None = None,
+) -> Receipts:
+    """Undo an act: its inverse over its receipts. Targets whose state changed since are refused and listed.
+
+    Raises OperationRefused with the reason where it cannot be undone.
+    """
+    if why := why_not_undo(operation, act, actor=actor, now=now):
+        raise OperationRefused(why)
+    assert operation.inverse is not None
+    receipts = dict(
+        Receipt.objects.filter(act=act, outcome=Receipt.Outcome.CHANGED).values_list(
+            "target_id", "undo"
+        )
+    )
+    return execution.execute(
+        operation.inverse,
+        receipts,
+        {"act": act.pk, "receipts": receipts},
+        actor=actor,
+        now=now,
+        reason=reason,
+        guards=operation.guards,
+        undoes=act.pk,
+        act_id=act_id,
+    )
+
+
+def menus(
+    operations: Sequence[Operation], ids: Sequence[int], *, actor: Actor, now: datetime
+) -> dict[int, list[MenuItem]]:
+    """For each target the acts that ``actor`` may do, the impossible ones with the reason: a constant number of
+    queries for any number of targets."""
+    allowed = [operation for operation in operations if actor.may(operation.code)]
+    wanted = set(ids) | ({actor.pk} if actor.pk is not None else set())
+    facts = people.look_up(wanted) if allowed else {}
+    rank = people.rank_of(actor, facts)
+    obstacles = {
+        operation.code: operation.obstacles(ids, now) if operation.obstacles else {}
+        for operation in allowed
+    }
+    return {
+        target: [
+            MenuItem(operation, _why_not(operation, Case(actor, rank, target, facts[target]), obstacles))
+            for operation in allowed
+        ]
+        for target in ids
+        if target in facts
+    }
+
+
+def _why_not(
+    operation: Operation, case: Case, obstacles: Mapping[str, Mapping[int, str]]
+) -> str:
+    refusal = next(filter(None, (guard(case) for guard in operation.guards)), None)
+    if refusal:
+        return refusal.sentence
+    return obstacles[operation.code].get(case.target_id, "")
+
+
+def _require(operation: Operation, ids: Sequence[int], *, actor: Actor) -> None:
+    if not actor.may(operation.code):
+        raise PermissionDenied(_("Your role does not allow this."))
+    if len(ids) <= 1:
+        return
+    if not operation.many:
+        raise OperationRefused(_("This is done to one user at a time."))
+    if not actor.may("audit.act_on_many"):
+        raise PermissionDenied(_("Your role acts on one user at a time."))
+    if len(ids) > MOST_AT_ONCE:
+        raise OperationRefused(why_too_many(len(ids)))
+
+
+def why_too_many(count: int) -> str:
+    """Why a selection of this size cannot be acted on at once; empty when it can."""
+    if count <= MOST_AT_ONCE:
+        return ""
+    return _(
+        "%(count)s users are selected; at most %(most)s can be changed at once, "
+        "so that the act stands or falls as a whole. Narrow the selection."
+    ) % {"count": f"{count:,}", "most": f"{MOST_AT_ONCE:,}"}

@@ -1,0 +1,59 @@
+"""What audit needs to know of people. The user model answers (``User.objects.people``, ``user.may``); audit
+imports no app to its left."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from django.contrib.auth import get_user_model
+
+
+class Person(NamedTuple):
+    """The facts that guards decide on."""
+
+    name: str
+    rank: int
+
+
+class Actor(Protocol):
+    """Who acts: a user, or the system."""
+
+    @property
+    def pk(self) -> Any: ...
+
+    @property
+    def username(self) -> str: ...
+
+    def may(self, code: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The system as an actor: scheduled jobs, commands, the importer. It may do everything and outranks everybody."""
+
+    username: str = "system"
+    pk: None = None
+
+    def may(self, code: str) -> bool:
+        return True
+
+
+SYSTEM = System()
+_SYSTEM_RANK = 1_000
+
+
+def look_up(ids: Collection[int], *, lock: bool = False) -> dict[int, Person]:
+    """Name and rank of each person by id, in one statement and id order; unknown ids are absent. With ``lock`` the
+    rows stay locked until the transaction ends, so that a role granted meanwhile cannot slip past a guard."""
+    found: dict[int, Person] = get_user_model().objects.people(sorted(ids), lock=lock)  # type: ignore[attr-defined]
+    return found
+
+
+def rank_of(actor: Actor, facts: dict[int, Person]) -> int:
+    """The actor's rank as the database has it now, not as the request remembers it."""
+    if actor.pk is None:
+        return _SYSTEM_RANK
+    person = facts.get(actor.pk)
+    return person.rank if person else 0

@@ -1,0 +1,27 @@
+"""What the apps declare to each other: literal lists of dotted names in settings, imported once. No discovery."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from audit.operations import Operation
+
+
+def _listed(setting: str) -> tuple[Any, ...]:
+    return tuple(item for name in getattr(settings, setting) for item in import_string(name))
+
+
+@cache
+def operations() -> dict[str, Operation]:
+    """Every operation by its code, in the order of menus."""
+    return {operation.code: operation for operation in _listed("OPERATIONS")}
+
+
+@cache
+def user_panels() -> tuple[Any, ...]:
+    """The panels of the user page, in order (see ``audit.panels``)."""
+    return _listed("USER_PANELS")
