@@ -1,4 +1,4 @@
-"""Django's command line. Run it as `bin/manage COMMAND`, which brings the servers and the environment along."""
+"""Django's command line. Run it as bin/manage, which brings servers and environment along."""
 
 import os
 import sys

@@ -26,7 +26,7 @@ NEEDS = {
 
 
 def pytest_runtest_setup(item):
-    """A test whose program is missing is skipped, with the way to get it; in CI (COAI_CI) that is a failure."""
+    """A test whose program is missing is skipped, and says the remedy; in CI it fails."""
     for marker, (there, remedy) in NEEDS.items():
         if item.get_closest_marker(marker) and not there():
             outcome = pytest.fail if os.environ.get("COAI_CI") else pytest.skip
@@ -55,6 +55,6 @@ def _empty_cache(request):
 
 @pytest.fixture(autouse=True)
 def _playwright_may_wait(request, monkeypatch):
-    """Playwright keeps an event loop in the thread of the test, which Django takes for asynchronous code."""
+    """Playwright keeps an event loop in the test's thread; Django takes that for async code."""
     if request.node.get_closest_marker("browser"):
         monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")

@@ -1,4 +1,4 @@
-"""A pytest plugin, loaded before the settings: each xdist worker has a Valkey database of its own."""
+"""A pytest plugin, loaded before the settings: each worker has a Valkey database of its own."""
 
 import os
 import re

@@ -1,1 +1,4 @@
-"""What stands behind bin/: installation, the embedded PostgreSQL and Valkey, and the supervisor. Imports no app and no Django."""
+"""What stands behind bin/: installation, embedded PostgreSQL and Valkey, and the supervisor.
+
+Imports no app and no Django, so that it starts at once.
+"""

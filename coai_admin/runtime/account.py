@@ -1,4 +1,4 @@
-"""The account that the servers run under. PostgreSQL refuses to run as root, so root lends it another one."""
+"""The account of the servers: PostgreSQL refuses to run as root, so root gives it another one."""
 
 import dataclasses
 import os
@@ -20,7 +20,10 @@ class Account:
 
 
 def for_servers(data: Path) -> Account | None:
-    """None for an ordinary user. For root: the owner of ``data`` where it exists, else ``postgres``, else ``nobody``."""
+    """None for an ordinary user, whose own account serves.
+
+    For root: the owner of ``data`` where it exists, else ``postgres``, else ``nobody``.
+    """
     if os.geteuid() != 0:
         return None
     if data.exists():

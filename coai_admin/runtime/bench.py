@@ -10,7 +10,10 @@ from coai_admin.runtime.servers import throw_away
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one measurement on servers of its own, set up as bin/start does; ``--here`` takes those of this checkout."""
+    """Run one measurement on servers of its own, set up as bin/start does.
+
+    ``--here`` takes the servers and the data of this checkout instead.
+    """
     command = [sys.executable, "-m", "bench", *(word for word in arguments if word != "--here")]
     if "--here" in arguments:
         return with_servers(command, name="bench")

@@ -23,14 +23,16 @@ def folder_with(
 ) -> Path:
     """The folder of a ``program`` that runs under ``account``.
 
-    ``inside`` is the folder within the ``wheel``'s package. A package below a folder that the account may not enter, as /root,
-    is copied into ``copies`` once. Raises CannotRun where nothing works.
+    ``inside`` is the folder within the ``wheel``'s package. A package below a folder that the
+    account may not enter, as /root, is copied into ``copies`` once. Raises CannotRun where
+    nothing works.
     """
     for folder in _candidates(wheel, inside, system, account, copies):
         if _works(folder / program, account):
             return folder
     raise CannotRun(
-        f"No {program} that runs here. Set DATABASE_URL and REDIS_URL, or: apt-get install postgresql redis-server"
+        f"No {program} that runs here. Set DATABASE_URL and REDIS_URL, "
+        "or: apt-get install postgresql redis-server"
     )
 
 
@@ -57,7 +59,7 @@ def _works(program: Path, account: Account | None) -> bool:
 
 
 def _copied(package: Path, copies: Path) -> Path:
-    """A readable copy, under a name of its own for each version of the package; complete as soon as it is there."""
+    """A readable copy, under a name of its own for each version; complete once it is there."""
     version = hashlib.sha256(f"{package}{package.stat().st_mtime_ns}".encode()).hexdigest()[:8]
     target = copies / version
     if not target.exists():

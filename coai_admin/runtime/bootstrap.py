@@ -1,6 +1,6 @@
 """Makes .venv and installs the lock, then hands over to coai_admin.runtime inside it.
 
-Needs the standard library alone: bin/ imports this file by its folder, before anything is installed.
+Needs the standard library alone: bin/ imports it by its folder, before anything is installed.
 """
 
 import contextlib
@@ -17,15 +17,14 @@ from typing import NoReturn
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 VENV = CHECKOUT / ".venv"
 PYTHON = VENV / "bin" / "python"
+Command = list[str | Path]
 LOCKS = ("requirements-dev.lock", "requirements.lock")  # the first contains the second
 
 
 def enter(command: str, *, lock: str) -> NoReturn:
-    """Install ``lock`` if .venv lacks it and become ``python -m coai_admin.runtime command ...``."""
+    """Install ``lock`` if .venv lacks it, and become ``coai_admin.runtime`` with ``command``."""
     if sys.version_info < (3, 11):  # noqa: UP036 — says so instead of failing on newer syntax
-        sys.exit(
-            f"CoAI Admin needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}."
-        )
+        sys.exit(f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split()[0]}.")
     if not _installed(lock):
         with _alone():
             if not _installed(lock):
@@ -57,9 +56,7 @@ def _alone() -> Iterator[None]:
     try:
         file = (CHECKOUT / ".venv.lock").open("w")
     except PermissionError:
-        sys.exit(
-            f"{CHECKOUT} is not writable for this account, and .venv must be made or brought up to date."
-        )
+        sys.exit(f"{CHECKOUT} is not writable for this account, and .venv must be made anew.")
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -69,8 +66,7 @@ def _install(lock: str) -> None:
     print(f"Installing {lock} into .venv …", flush=True)
     usable = PYTHON.exists() and any(_stamp(name).exists() for name in LOCKS)
     if not usable or _run([PYTHON, "-m", "pip", "--version"], quiet=True):
-        if _run([sys.executable, "-m", "venv", "--clear", VENV]):
-            sys.exit("Could not make .venv. On Debian: apt-get install python3-venv")
+        _make_venv()
     for name in LOCKS:
         _stamp(name).unlink(missing_ok=True)
     pip = [
@@ -82,14 +78,19 @@ def _install(lock: str) -> None:
         "--disable-pip-version-check",
         "--only-binary=:all:",
     ]
-    locked = ["--require-hashes", "-r", CHECKOUT / lock]
+    locked: Command = ["--require-hashes", "-r", CHECKOUT / lock]
     if not _install_with_uv(pip, locked) and _run([*pip, *locked]):
         sys.exit(f"Could not install {lock}: see above.")
     for name in LOCKS[LOCKS.index(lock) :]:
         _stamp(name).write_text(_wanted(name))
 
 
-def _install_with_uv(pip: list[str | Path], locked: list[str | Path]) -> bool:
+def _make_venv() -> None:
+    if _run([sys.executable, "-m", "venv", "--clear", VENV]):
+        sys.exit("Could not make .venv. On Debian: apt-get install python3-venv")
+
+
+def _install_with_uv(pip: Command, locked: Command) -> bool:
     """uv is several times faster than pip. Where it cannot be had or fails, pip does the work."""
     if os.environ.get("COAI_NO_UV"):
         return False
@@ -98,7 +99,7 @@ def _install_with_uv(pip: list[str | Path], locked: list[str | Path]) -> bool:
         pinned.write_text(_stanza("uv"))
         if _run([*pip, "--require-hashes", "-r", pinned], quiet=True):
             return False
-    uv: list[str | Path] = [
+    uv: Command = [
         VENV / "bin" / "uv",
         "pip",
         "install",
@@ -122,7 +123,7 @@ def _stanza(package: str) -> str:
     return "\n".join(taken) + "\n"
 
 
-def _run(command: list[str | Path], *, quiet: bool = False) -> int:
+def _run(command: Command, *, quiet: bool = False) -> int:
     sink = subprocess.DEVNULL if quiet else None
     return subprocess.run(
         [str(part) for part in command], stdout=sink, stderr=sink, check=False

@@ -1,4 +1,4 @@
-"""What bin/start must know of the database before Django is loaded: is it up to date, is anybody in it?"""
+"""What bin/start must know of the database without Django: is it up to date, is anybody in it?"""
 
 import contextlib
 import hashlib
@@ -13,7 +13,7 @@ from coai_admin.runtime.process import CannotRun
 
 @contextlib.contextmanager
 def connected(url: str) -> Iterator[psycopg.Connection]:
-    """A connection by the console's own DATABASE_URL. Raises CannotRun with the server's words where there is none."""
+    """A connection by DATABASE_URL. Raises CannotRun with the reason where there is none."""
     try:
         connection = psycopg.connect(
             "postgresql://" + url.partition("://")[2], connect_timeout=5, autocommit=True
@@ -25,7 +25,7 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
 
 
 def is_migrated(connection: psycopg.Connection) -> bool:
-    """Whether the last ``mark_migrated`` still holds: neither the migrations nor what was applied has changed."""
+    """Whether ``mark_migrated`` still holds: neither migrations nor what was applied changed."""
     if not _exists(connection, "django_migrations"):
         return False
     row = connection.execute("SELECT obj_description('django_migrations'::regclass)").fetchone()
@@ -33,7 +33,7 @@ def is_migrated(connection: psycopg.Connection) -> bool:
 
 
 def mark_migrated(connection: psycopg.Connection) -> None:
-    """Note in the database itself that ``migrate`` ran: a Django start less at the next bin/start."""
+    """Note in the database that ``migrate`` ran: one Django start less at the next bin/start."""
     note = sql.SQL("COMMENT ON TABLE django_migrations IS {}").format(_fingerprint(connection))
     connection.execute(note)
 

@@ -27,7 +27,7 @@ class Held(CannotRun):
 
 
 class Home:
-    """A folder with everything that outlives a process. Root's is outside /root, where the servers' account cannot go."""
+    """A folder with everything that outlives a process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -69,7 +69,7 @@ class Home:
 
     @contextlib.contextmanager
     def locked(self, who: str) -> Iterator[None]:
-        """Be the one command that runs the servers of this home. Raises Held when another one does."""
+        """Be the one command that runs the servers here. Raises Held when another one does."""
         self.make()
         with (self.path / "lock").open("a+") as file:
             try:
@@ -84,7 +84,10 @@ class Home:
             yield
 
     def _bury_the_dead(self) -> None:
-        """We hold the lock, so what a killed predecessor left belongs to nobody: its last processes, sockets, addresses."""
+        """What a killed predecessor left belongs to nobody, since we hold the lock.
+
+        Its last processes are waited for or killed; its addresses and sockets removed.
+        """
         if self._children.exists():
             recorded = {
                 int(pid): start
@@ -135,12 +138,12 @@ class Home:
         """Use servers that another command runs: it does not stop them before we are done."""
         with (self.path / "borrowed").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_SH)
-            os.set_inheritable(file.fileno(), True)
+            os.set_inheritable(file.fileno(), True)  # noqa: FBT003 — its signature
             yield file
 
 
 def default_path() -> Path:
-    """.coai in the checkout; as root a folder in /var/lib, since the servers' account cannot enter /root."""
+    """.coai in the checkout; as root in /var/lib, since the servers' account cannot enter /root."""
     if os.geteuid() == 0:
         return Path("/var/lib") / ("coai-" + hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8])
     return CHECKOUT / ".coai"

@@ -12,14 +12,14 @@ from coai_admin.runtime.servers import Servers, environment
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command of manage.py where the person stands; start the servers for it where nothing runs them."""
+    """Run one command of manage.py where the person stands, with servers just for it if need be."""
     return with_servers(
         [sys.executable, str(CHECKOUT / "manage.py"), *arguments], name=" ".join(arguments[:1])
     )
 
 
 def with_servers(command: Sequence[str], *, name: str) -> int:
-    """Run ``command`` with the servers of this checkout, which are stopped afterwards if we started them."""
+    """Run ``command`` with the servers of this checkout, stopped afterwards if we started them."""
     place = home.chosen()
     if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
         place.make()

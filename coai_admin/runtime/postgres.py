@@ -16,14 +16,15 @@ from coai_admin.runtime.account import Account, private_folder
 from coai_admin.runtime.process import CannotRun, Child, run, spawn
 
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-_PATIENCE = 30  # seconds; a killed server's backends may hold its memory for a moment, and recovery takes its time
+# Seconds: a killed server's backends may hold its memory for a moment, and recovery takes time.
+_PATIENCE = 30
 _ALWAYS = {"listen_addresses": "", "timezone": "UTC", "max_connections": "100"}
 _DURABLE = {"shared_buffers": "256MB", "random_page_cost": "1.1", "max_wal_size": "2GB"}
 _FAST = dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes", "autovacuum"), "off")
 
 
 class Postgres:
-    """One data folder and its server. ``durable=False`` forgets everything in a crash, and is faster: for tests."""
+    """One data folder and its server. Not ``durable``: faster, and lost in a crash; for tests."""
 
     def __init__(
         self,
@@ -49,7 +50,10 @@ class Postgres:
         return f"postgresql://coai@/coai?host={self.sockets}"
 
     def start(self, started: Callable[[Child], None]) -> None:
-        """Start it and wait until it answers. ``started`` is told of the process at once, so that it is stopped in any case."""
+        """Start it and wait until it answers.
+
+        ``started`` is told of the process at once, so that it is stopped in any case.
+        """
         self._make()
         self._refuse_another_version()
         self._end_leftover()
@@ -68,12 +72,12 @@ class Postgres:
             self._make_database(connection)
 
     def _outside(self) -> dict[str, Any]:
-        """Arguments of the short commands: their account and an environment that does not depend on ours."""
+        """Arguments of the short commands: their account, and an environment that is not ours."""
         account = self.account.popen_arguments() if self.account else {}
         return {"env": _ENVIRONMENT, "cwd": "/", **account}
 
     def _make(self) -> None:
-        """initdb into a folder beside, then renamed: one that was cut short leaves nothing half made."""
+        """initdb into a folder beside, then renamed: cut short, it leaves nothing half made."""
         if (self.data / "PG_VERSION").exists():
             return
         new = self.data.with_name(self.data.name + ".new")
@@ -105,7 +109,10 @@ class Postgres:
             )
 
     def _end_leftover(self) -> None:
-        """A server that outlived a killed parent is stopped; a stale pid file may name a foreign process, and is removed."""
+        """Stop a server that outlived a killed parent.
+
+        A stale pid file may name a foreign process by now, for which PostgreSQL would not start.
+        """
         pid_file = self.data / "postmaster.pid"
         try:
             pid = pid_file.read_text().split()[0]

@@ -55,8 +55,9 @@ def spawn(
 ) -> Child:
     """Start a child in a session of its own, so that a terminal's Ctrl-C reaches the parent alone.
 
-    The kernel sends ``orphaned`` (by default ``gently``) when the parent dies, by kill -9 too. It watches the thread that
-    spawned: call from the main thread only. Elsewhere than on Linux a killed parent leaves its children.
+    The kernel sends ``orphaned`` (by default ``gently``) when the parent dies, by kill -9 too. It
+    watches the thread that spawned: call from the main thread only. Elsewhere than on Linux a
+    killed parent leaves its children.
     """
     with log.open("ab") as output:
         popen = subprocess.Popen(
@@ -101,7 +102,7 @@ def stop(children: Iterable[Child], *, patience: float) -> None:
 
 
 def began(pid: int) -> str | None:
-    """When the process was started (the kernel's figure), which tells it from a later one with the same number."""
+    """When the process was started, which tells it from a later one with the same number."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -110,7 +111,7 @@ def began(pid: int) -> str | None:
 
 
 def outlive(recorded: Mapping[int, str], *, patience: float) -> None:
-    """Wait for the children of a killed parent to end, and kill those that do not within ``patience`` seconds."""
+    """Wait for a killed parent's children to end; after ``patience`` seconds kill what is left."""
 
     def alive() -> list[int]:
         return [pid for pid, start in recorded.items() if began(pid) == start]
@@ -126,7 +127,7 @@ def outlive(recorded: Mapping[int, str], *, patience: float) -> None:
 
 
 def foreground(command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -> int:
-    """Run a command at this terminal to its end, and give back its exit code. Ctrl-C is its own affair."""
+    """Run a command at this terminal and give back its exit code. Ctrl-C is its own affair."""
     popen = subprocess.Popen(
         [str(part) for part in command],
         env=dict(env),

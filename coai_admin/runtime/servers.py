@@ -18,7 +18,7 @@ _PATIENCE = 30  # seconds for a server to write down what it has
 
 
 class Servers:
-    """The embedded servers of one home that the environment does not replace. Its lock must be held."""
+    """The servers of one home; embedded where the environment names none. Needs its lock."""
 
     def __init__(self, place: Home, *, durable: bool) -> None:
         self.place, self.durable = place, durable
@@ -97,7 +97,7 @@ def _sweep() -> None:
 
 
 def environment(place: Home, urls: dict[str, str]) -> dict[str, str]:
-    """The environment of manage.py and of the services: the servers, the home, and in development a key."""
+    """What manage.py and the services get: the servers, the home, and in development a key."""
     env = {**os.environ, **urls, "COAI_HOME": str(place.path), "PYTHONUNBUFFERED": "1"}
     env.setdefault("COAI_MODE", "development")
     if env["COAI_MODE"] == "development" and not env.get("SECRET_KEY"):

@@ -45,7 +45,7 @@ class Address:
         )
 
     def require_free(self) -> None:
-        """Raises CannotRun where another program listens already, or where BIND is no address of this machine."""
+        """Raises CannotRun where another program listens, or BIND is no address of this machine."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -53,7 +53,7 @@ class Address:
                 probe.bind((self.host, self.port))
             except OSError as error:
                 raise CannotRun(
-                    f"Port {self.port} on {self.host} cannot be used ({os.strerror(error.errno or 0)}). "
+                    f"{self} cannot be used: {os.strerror(error.errno or 0)}. "
                     "Stop what uses it, or choose another: PORT=8001 bin/start"
                 ) from error
 

@@ -31,7 +31,7 @@ def run(arguments: Sequence[str]) -> int:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "bin/start",
-        description="Run the console: database, cache, web, worker and beat. Ctrl-C stops everything.",
+        description="Run database, cache, web, worker and beat. Ctrl-C stops everything.",
     )
     parser.add_argument(
         "--empty", action="store_true", help="no demonstration data in an empty database"
@@ -65,9 +65,7 @@ class Supervisor:
             self.services = services.start(self.place, self.address, env)
             self.place.record(self.servers.children + self.services)
             self._await_web()
-            self._say(
-                f"CoAI Admin is ready after {time.monotonic() - self.began:.1f} s: {self.address.site}"
-            )
+            self._say(f"Ready after {time.monotonic() - self.began:.1f} s: {self.address.site}")
             self._say(f"{sign_in}\nLogs are in {self.place.logs}. Ctrl-C stops everything.")
             while (ended := self._ended()) is None:
                 time.sleep(0.2)
@@ -84,7 +82,10 @@ class Supervisor:
             self.servers.stop()
 
     def _prepare(self, env: dict[str, str], *, empty: bool, users: int) -> str:
-        """Tables, demonstration data, the first admin, static files: what is missing. Gives back how one signs in."""
+        """Make what is missing: tables, demonstration data, the first admin, static files.
+
+        Gives back how one signs in.
+        """
         _require_redis(env["REDIS_URL"])
         production = env["COAI_MODE"] == "production"
         with database.connected(env["DATABASE_URL"]) as connection:
@@ -142,7 +143,8 @@ class Supervisor:
     def _obituary(self, child: Child) -> str:
         code = child.popen.returncode
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
-        return f"{child.last_lines()}\n{child.name} ended {how}: stopping everything. Its log is {child.log}"
+        said = child.last_lines()
+        return f"{said}\n{child.name} ended {how}: stopping everything. Its log is {child.log}"
 
     def _say(self, text: str) -> None:
         print(text, flush=True)

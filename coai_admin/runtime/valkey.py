@@ -19,7 +19,7 @@ _ATTEMPTS = 5  # a free port may be taken by another process before the server h
 
 
 class Valkey:
-    """One data folder and its server, on a free port of 127.0.0.1 with a password of its own for each start."""
+    """One data folder and its server: a free port of 127.0.0.1, a new password for each start."""
 
     def __init__(
         self,
@@ -47,7 +47,10 @@ class Valkey:
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def start(self, started: Callable[[Child], None]) -> None:
-        """Start it and wait until it answers. ``started`` is told of the process at once, so that it is stopped in any case."""
+        """Start it and wait until it answers.
+
+        ``started`` is told of the process at once, so that it is stopped in any case.
+        """
         for _ in range(_ATTEMPTS):
             child = self._spawn()
             started(child)
@@ -67,7 +70,7 @@ class Valkey:
         )
 
     def _configuration(self) -> Path:
-        """A file, since every account can read the arguments of a process, and the password is in it."""
+        """A file, since it holds the password, and anybody can read a process's arguments."""
         file = self.private / "valkey.conf"
         file.unlink(missing_ok=True)
         lines = (
