@@ -69,16 +69,8 @@ def _install(lock: str) -> None:
         _make_venv()
     for name in LOCKS:
         _stamp(name).unlink(missing_ok=True)
-    pip = [
-        PYTHON,
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--disable-pip-version-check",
-        "--only-binary=:all:",
-    ]
-    locked: Command = ["--require-hashes", "-r", CHECKOUT / lock]
+    pip: Command = [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    locked: Command = ["--only-binary=:all:", "--require-hashes", "-r", CHECKOUT / lock]
     if not _install_with_uv(pip, locked) and _run([*pip, *locked]):
         sys.exit(f"Could not install {lock}: see above.")
     for name in LOCKS[LOCKS.index(lock) :]:
@@ -99,18 +91,10 @@ def _install_with_uv(pip: Command, locked: Command) -> bool:
         pinned.write_text(_stanza("uv"))
         if _run([*pip, "--require-hashes", "-r", pinned], quiet=True):
             return False
-    uv: Command = [
-        VENV / "bin" / "uv",
-        "pip",
-        "install",
-        "-q",
-        "--no-config",
-        "--python",
-        PYTHON,
-    ]
-    if not os.access(os.path.expanduser("~"), os.W_OK):  # noqa: PTH111 — Path.home() raises without a home
+    uv: Command = [VENV / "bin" / "uv", "pip", "install", "-q", "--no-config", "--python", PYTHON]
+    if not os.access(os.path.expanduser("~"), os.W_OK):  # noqa: PTH111 — Path.home() may raise
         uv.append("--no-cache")
-    return _run([*uv, "--compile-bytecode", "--only-binary=:all:", *locked]) == 0
+    return _run([*uv, "--compile-bytecode", *locked]) == 0
 
 
 def _stanza(package: str) -> str:

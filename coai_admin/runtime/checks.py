@@ -7,8 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from coai_admin.runtime import process
 from coai_admin.runtime.home import CHECKOUT
-from coai_admin.runtime.process import CannotRun, foreground
+from coai_admin.runtime.process import CannotRun
 from coai_admin.runtime.servers import throw_away
 
 _BIN = Path(sys.executable).parent
@@ -59,10 +60,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _passes(check: Check, env: Mapping[str, str]) -> bool:
-    print(f"— {check.name}", flush=True)
+    """Run it, say so in one line, and show what it said where it failed."""
     began = time.monotonic()
     if check.production:
         env = {**env, **_PRODUCTION, "SECRET_KEY": secrets.token_urlsafe(64)}
-    code = foreground(check.command, env=env, cwd=CHECKOUT)
-    print(f"  {'failed' if code else 'ok'} after {time.monotonic() - began:.1f} s", flush=True)
-    return code == 0
+    done = process.run(check.command, env=env, cwd=CHECKOUT)
+    verdict = "failed" if done.returncode else "ok"
+    print(f"{check.name:18} {verdict:8} {time.monotonic() - began:5.1f} s", flush=True)
+    if done.returncode:
+        print(f"{done.stdout}{done.stderr}", flush=True)
+    return done.returncode == 0
