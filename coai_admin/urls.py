@@ -1,5 +1,17 @@
 """Every URL of the console. Each view declares the permission it asks (users.access); a check refuses any that does not."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path
+from django.views.generic import RedirectView
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="home")),
+    path("admin/", include("users.urls.pages")),
+    path("admin/", include("users.urls.operate")),
+    path("admin/account/", include("users.urls.account")),
+    path("admin/imports/", include("users.urls.imports")),
+    path("admin/", include("users.urls.table")),
+]
+handler400 = "coai_admin.console.errors.bad_request"
+handler403 = "coai_admin.console.errors.permission_denied"
+handler404 = "coai_admin.console.errors.not_found"
+handler500 = "coai_admin.console.errors.server_error"

@@ -1,0 +1,97 @@
+"""What is done to people, for jobs, commands and other services. People come through ``users.operations``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.timezone import now as time_now
+
+from audit.execution import Receipts, execute
+from audit.people import Actor
+from billing.services import open_accounts
+from subscriptions.services import open_standings
+from users import restrictions
+from users.models import Restriction, User
+from users.roles import Role
+
+
+@transaction.atomic
+def create_user(
+    username: str,
+    *,
+    email: str | None = None,
+    password: str | None = None,
+    role: Role = Role.NONE,
+    now: datetime | None = None,
+) -> User:
+    """Create an account with its credit account and its standing. Without ``password`` nobody can sign in to it.
+
+    Raises IntegrityError when the name or the address is taken.
+    """
+    moment = now or time_now()
+    user = User(username=username, email=email, role=role, joined_at=moment)
+    if password is None:
+        user.set_unusable_password()
+    else:
+        user.set_password(password)
+        user.password_changed_at = moment
+    user.save(force_insert=True)
+    open_accounts([user.pk], now=moment)
+    open_standings([user.pk])
+    return user
+
+
+def suspend(
+    users: Sequence[int],
+    *,
+    actor: Actor,
+    reason_code: str,
+    ends_at: datetime | None,
+    reason: str,
+    public_text: str = "",
+    internal_note: str = "",
+    ticket: str = "",
+    now: datetime | None = None,
+) -> Receipts:
+    """Suspend these users until ``ends_at`` (None: for good), ending their sessions and API keys in the same
+    transaction. ``reason_code``: a code of ReasonCode; ``public_text`` is what the user reads. A closed account is
+    refused; the same suspension twice changes nothing."""
+    return execute(
+        restrictions.SUSPEND,
+        users,
+        {
+            "reason_code": reason_code,
+            "ends_at": ends_at,
+            "public_text": public_text,
+            "internal_note": internal_note,
+        },
+        actor=actor,
+        now=now or time_now(),
+        reason=reason,
+        ticket=ticket,
+    )
+
+
+def lift_restriction(
+    users: Sequence[int],
+    *,
+    actor: Actor,
+    reason: str,
+    kind: str = Restriction.Kind.SUSPENSION,
+    reason_code: str = "",
+    ticket: str = "",
+    now: datetime | None = None,
+) -> Receipts:
+    """Lift the live restrictions of that kind, all or (``reason_code``) those imposed for one reason. Others that
+    hold stay. Sessions and API keys that a suspension ended stay ended."""
+    return execute(
+        restrictions.LIFT,
+        users,
+        {"kind": kind, "reason_code": reason_code},
+        actor=actor,
+        now=now or time_now(),
+        reason=reason,
+        ticket=ticket,
+    )

@@ -1,0 +1,6 @@
+"""Reports of imports: /admin/imports/…"""
+
+from django.urls import URLPattern
+
+app_name = "imports"
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,5 @@
+"""Home, the user page, the audit page."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
