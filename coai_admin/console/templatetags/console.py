@@ -1,0 +1,279 @@
+"""Tags and filters of the console's templates.
+
+What stands in every row of a table (state, tier, credits, moment, icon) is a tag rather than an included
+template: fifty rows of thirteen cells must cost milliseconds. The components of the same name call these tags.
+"""
+
+import json
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from django import template
+from django.http import QueryDict
+from django.template.context import RequestContext
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from coai_admin.console import icons
+from coai_admin.console.charts import Columns, columns, sparkline
+from coai_admin.console.graphemes import initials_of
+
+register = template.Library()
+
+MINUS = "\N{MINUS SIGN}"
+HUES = 6
+
+
+@register.simple_tag
+@lru_cache(maxsize=512)
+def icon(name: str, size: int = 16, label: str = "") -> SafeString:
+    """Draw one of our icons, ``size`` CSS pixels wide. It is hidden from screen readers unless it has a label.
+
+    Raises KeyError for a name that is not drawn: a page with a hole in it would be found too late.
+    """
+    path = icons.DOTS if name == "dots" else icons.LINES[name]
+    weight = "2.2" if name == "dots" else "1.4"
+    return format_html(
+        '<svg class="icon" width="{0}" height="{0}" viewBox="0 0 16 16" fill="none" stroke="currentColor" '
+        'stroke-width="{1}" stroke-linecap="round" stroke-linejoin="round" {2}><path d="{3}"/></svg>',
+        size,
+        weight,
+        _spoken(label),
+        path,
+    )
+
+
+def _spoken(label: str) -> SafeString:
+    if label:
+        return format_html('role="img" aria-label="{}"', label)
+    return mark_safe('aria-hidden="true"')
+
+
+@register.simple_tag
+@lru_cache(maxsize=64)
+def mark(kind: str) -> SafeString:
+    """Draw the filled shape of a state: good, warn, bad, none, wait or info."""
+    return format_html(
+        '<svg class="mark {0}" width="12" height="12" viewBox="0 0 16 16" fill="currentColor" fill-rule="evenodd" '
+        'aria-hidden="true"><path d="{1}"/></svg>',
+        kind,
+        icons.SHAPES[kind],
+    )
+
+
+@register.simple_tag
+def state(kind: str, label: Any) -> SafeString:
+    """Say a state by shape, word and colour. ``kind`` is good, warn, bad, none, wait or info."""
+    return format_html('<span class="state {0}">{1}<span>{2}</span></span>', kind, mark(kind), label)
+
+
+@register.simple_tag
+def tier(number: int | None, name: str = "") -> SafeString | str:
+    """Show the badge of a tier, with its name beside it when there is one; nothing for None."""
+    if number is None:
+        return ""
+    spoken = _("Tier %(number)s") % {"number": number}
+    badge = format_html(
+        '<span class="tier t{0}" title="{1}"><span class="hush">{1}</span><span aria-hidden="true">{2}</span></span>',
+        min(max(number, 0), 3),
+        spoken,
+        number,
+    )
+    return format_html('{0} <span class="tier-name">{1}</span>', badge, name) if name else badge
+
+
+@register.filter(name="credits")
+def credits_text(value: Decimal | int | None) -> str:
+    """Write credits as people read them: thousands grouped, two to six places, a true minus, blank for None.
+
+    Decimals only: a float has already lost what it would show, and raises TypeError.
+    """
+    if value is None or value == "":
+        return ""
+    if isinstance(value, float):
+        raise TypeError("Credits are Decimal, never float.")
+    amount = Decimal(value).quantize(Decimal("0.000001"))
+    whole, _dot, places = f"{abs(amount):,.6f}".partition(".")
+    places = places.rstrip("0").ljust(2, "0")
+    sign = MINUS if amount < 0 else ""
+    return f"{sign}{whole}.{places}"
+
+
+@register.filter
+def signed_credits(value: Decimal | int | None) -> str:
+    """Write a change of credits: as ``credits``, with a plus sign before what was added."""
+    text = credits_text(value)
+    return f"+{text}" if text and value is not None and value > 0 else text
+
+
+@register.filter
+def grouped(value: int | None) -> str:
+    """Write a whole number with its thousands grouped; blank for None."""
+    return "" if value is None else f"{value:,}".replace("-", MINUS)
+
+
+@register.simple_tag(takes_context=True)
+def moment(context: template.Context, at: datetime | date | None, form: str = "relative") -> SafeString | str:
+    """Show a moment, with the exact time and its zone as title and as machine-readable datetime.
+
+    ``form``: relative ("2 h ago"; dates beyond a month), date ("12 Mar 2027") or exact ("12 Mar 2027, 14:00 UTC").
+    The page's ``now`` is used when the context has one. Nothing for None.
+    """
+    if at is None:
+        return ""
+    if not isinstance(at, datetime):
+        return format_html('<time datetime="{0}">{1}</time>', at.isoformat(), date_format(at, "j M Y"))
+    local = timezone.localtime(at)
+    exact = _exact(local)
+    now = context.get("now") or timezone.now()
+    if form == "exact":
+        shown, title = exact, _relative(at, now, local)
+    elif form == "date":
+        shown, title = date_format(local, "j M Y"), exact
+    else:
+        shown, title = _relative(at, now, local), exact
+    stamp = at.astimezone(UTC).isoformat(timespec="seconds")
+    return format_html('<time datetime="{0}" title="{1}">{2}</time>', stamp, title, shown)
+
+
+def _exact(local: datetime) -> str:
+    return f"{date_format(local, 'j M Y, H:i')} {local.tzname()}"
+
+
+def _relative(at: datetime, now: datetime, local: datetime) -> str:
+    seconds = (now - at).total_seconds()
+    size = abs(seconds)
+    if size < 45:
+        return _("now")
+    if size >= 30 * 86400:
+        return date_format(local, "j M Y")
+    if size < 3570:
+        amount = _("%(n)s min") % {"n": max(1, round(size / 60))}
+    elif size < 84600:
+        amount = _("%(n)s h") % {"n": max(1, round(size / 3600))}
+    else:
+        days = max(1, round(size / 86400))
+        amount = ngettext("%(n)s day", "%(n)s days", days) % {"n": days}
+    return (_("%(amount)s ago") if seconds > 0 else _("in %(amount)s")) % {"amount": amount}
+
+
+@register.filter
+def initials(name: str | None) -> str:
+    """Shorten a name to one or two letters for its avatar; whole graphemes, so emoji and CJK stay intact."""
+    return initials_of(name or "")
+
+
+@register.filter
+def hue(name: str | None) -> int:
+    """Pick one of the avatar's colours for a name, always the same one."""
+    return zlib.crc32((name or "").encode()) % HUES
+
+
+@register.simple_tag(takes_context=True)
+def query(context: RequestContext, **changes: Any) -> str:
+    """Build "?…" from the current query string with parameters replaced; None or "" removes one.
+
+    A list sets a repeated parameter. Names that are no Python identifiers cannot be set here.
+    """
+    parameters = _parameters(context)
+    for name, value in changes.items():
+        if value is None or value == "":
+            parameters.pop(name, None)
+        elif isinstance(value, list | tuple):
+            parameters.setlist(name, [str(one) for one in value])
+        else:
+            parameters[name] = str(value)
+    return f"?{parameters.urlencode()}"
+
+
+@register.simple_tag(takes_context=True)
+def query_without(context: RequestContext, name: str, value: Any = None) -> str:
+    """Build "?…" without one parameter, or without one ``value`` of a repeated one. The cursor goes with it."""
+    parameters = _parameters(context)
+    kept = [one for one in parameters.getlist(name) if value is not None and one != str(value)]
+    parameters.pop(name, None)
+    for cursor in ("after", "before"):
+        parameters.pop(cursor, None)
+    if kept:
+        parameters.setlist(name, kept)
+    return f"?{parameters.urlencode()}"
+
+
+def _parameters(context: template.Context) -> QueryDict:
+    request = context.get("request")
+    return request.GET.copy() if request is not None else QueryDict(mutable=True)
+
+
+@register.inclusion_tag("components/chart.html")
+def chart(points: Sequence[tuple[str, Decimal | int | float]], title: str, unit: str = "") -> dict[str, Any]:
+    """Draw (label, value) pairs as columns, with the same figures in a table beside them."""
+    drawing: Columns = columns(points)
+    return {"drawing": drawing, "title": title, "unit": unit}
+
+
+@register.simple_tag
+def spark(values: Sequence[Decimal | int | float], label: str = "") -> SafeString:
+    """Draw values as a small line for a table cell; ``label`` says it in words."""
+    return format_html(
+        '<svg class="spark" width="80" height="20" viewBox="0 0 80 20" preserveAspectRatio="none" {0}>'
+        '<polyline points="{1}" fill="none" stroke="currentColor" stroke-width="1.4" '
+        'stroke-linejoin="round" vector-effect="non-scaling-stroke"/></svg>',
+        _spoken(label),
+        sparkline(values, 80, 20),
+    )
+
+
+@register.simple_tag
+def meter(value: Decimal | int | float, limit: Decimal | int | float, label: str = "") -> SafeString:
+    """Draw how much of a limit is used. It turns warm from 80 % on and red when nothing is left."""
+    share = min(max(float(value) / float(limit), 0.0), 1.0) if limit else 1.0
+    level = "full" if share >= 1 else "hot" if share >= 0.8 else "calm"
+    return format_html(
+        '<svg class="meter {0}" viewBox="0 0 100 6" preserveAspectRatio="none" role="meter" aria-valuemin="0" '
+        'aria-valuemax="{1}" aria-valuenow="{2}" aria-label="{3}"><rect width="{4}" height="6"/></svg>',
+        level,
+        limit,
+        value,
+        label,
+        f"{share * 100:.2f}",
+    )
+
+
+@register.filter
+def banner(message: Any) -> dict[str, Any]:
+    """Take a message apart: {text, link, link_label, undo, undo_label}.
+
+    A message tagged ``parts`` is a JSON object of these; any other is only its text.
+    """
+    if "parts" in (message.extra_tags or "").split():
+        parts: dict[str, Any] = json.loads(message.message)
+        return parts
+    return {"text": message.message}
+
+
+@register.filter
+def banner_kind(message: Any) -> str:
+    """Tell the kind of a message's banner: good, warn, bad or info; by its tags, else by its level."""
+    for kind in ("good", "warn", "bad", "info"):
+        if kind in (message.extra_tags or "").split():
+            return kind
+    return {"success": "good", "warning": "warn", "error": "bad"}.get(message.level_tag, "info")
+
+
+@register.simple_tag
+def row_menu(url: str, name: str) -> SafeString:
+    """Draw the ⋯ of a row: a link to the page of its acts, which scripts open as a menu in place."""
+    return format_html(
+        '<a class="acts-key" href="{0}" data-menu-url="{0}" aria-haspopup="true" aria-expanded="false" aria-label="{1}">{2}</a>',
+        url,
+        _("Acts on %(name)s") % {"name": name},
+        icon("dots"),
+    )
