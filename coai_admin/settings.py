@@ -1,5 +1,6 @@
 """Every setting of CoAI Admin. The environment is read here, once; a wrong value is refused with a sentence."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "template_partials",
 ]
-if not PRODUCTION:
+if find_spec("django_migration_linter"):  # a tool of bin/check, not of the running console
     INSTALLED_APPS.append("django_migration_linter")
 
 MIDDLEWARE = [

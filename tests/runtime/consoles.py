@@ -1,4 +1,4 @@
-"""A console started for a test by bin/start, as root or as an ordinary user, with a home of its own."""
+"""A console started by bin/start for a test, by root or an ordinary user, with its own home."""
 
 import dataclasses
 import os

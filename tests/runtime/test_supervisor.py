@@ -25,7 +25,7 @@ ROOT = os.geteuid() == 0
     scope="module", params=["root", "nobody"] if ROOT else [pwd.getpwuid(os.geteuid()).pw_name]
 )
 def console(request):
-    """Root and the developer run in this checkout; nobody installs a copy of it first, with an empty HOME."""
+    """Root and the developer run in this checkout; nobody installs a copy first. HOME is empty."""
     folder = Path(tempfile.mkdtemp(prefix="coai-system-", dir="/tmp"))
     folder.chmod(0o755)
     (folder / "empty").mkdir()
@@ -70,7 +70,10 @@ def test_manage_while_one_runs_uses_its_database(console):
     with console.connect() as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS written_before (word text)")
         connection.execute("INSERT INTO written_before VALUES ('here')")
-    script = "from django.db import connection as c; print('written_before' in c.introspection.table_names())"
+    script = (
+        "from django.db import connection as c; "
+        "print('written_before' in c.introspection.table_names())"
+    )
     found = console.command("manage", "shell", "-v0", "-c", script)
     assert found.stdout == "True\n", found.stderr
 
