@@ -1,0 +1,109 @@
+"""Filters of a listing: django-filter with strict parameters, chips, and rules of what a viewer may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NamedTuple
+
+import django_filters
+from django import forms
+from django.core.exceptions import BadRequest
+from django.db import models
+from django.http import QueryDict
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from coai_admin.console.columns import Viewer
+
+
+class BadParameter(BadRequest):
+    """A parameter of a list page that is unknown, repeated or wrong; the text names it."""
+
+
+class Chip(NamedTuple):
+    """A filter that is on: what it says, and the parameter that is taken away to end it."""
+
+    name: str
+    label: str
+    value: str
+
+
+class DayField(forms.DateField):
+    """A calendar day in UTC, as a browser's date input sends it and nothing else."""
+
+    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    input_formats = ["%Y-%m-%d"]
+
+
+class DayFrom(django_filters.Filter):
+    """Moments from the start of a day (UTC) on."""
+
+    field_class = DayField
+
+    def filter(self, qs: models.QuerySet[Any], value: date | None) -> models.QuerySet[Any]:
+        return qs if value is None else qs.filter(**{f"{self.field_name}__gte": _midnight(value)})
+
+
+class DayTo(django_filters.Filter):
+    """Moments up to the end of a day (UTC): the day itself counts."""
+
+    field_class = DayField
+
+    def filter(self, qs: models.QuerySet[Any], value: date | None) -> models.QuerySet[Any]:
+        if value is None or value == date.max:
+            return qs
+        return qs.filter(**{f"{self.field_name}__lt": _midnight(value + timedelta(days=1))})
+
+
+class AnyOf(django_filters.MultipleChoiceFilter):
+    """Rows whose field is one of the chosen values; the parameter may be repeated."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, distinct=False, **kwargs)
+
+    def filter(self, qs: models.QuerySet[Any], value: list[str]) -> models.QuerySet[Any]:
+        return qs.filter(**{f"{self.field_name}__in": value}) if value else qs
+
+
+class Filters(django_filters.FilterSet):
+    """The base of every listing's filters. ``self.viewer`` and ``self.now`` say for whom and when they are asked.
+
+    A filter method raises ``forms.ValidationError`` where the value cannot be judged without its viewer.
+    """
+
+    def __init__(self, data: QueryDict, queryset: models.QuerySet[Any], *, viewer: Viewer, now: datetime):
+        self.viewer, self.now = viewer, now
+        super().__init__(data, queryset)
+
+    def refuse(self, name: str, why: str) -> None:
+        """Say beside the field why its value cannot be used."""
+        self.form.add_error(name, why)
+
+    def values(self) -> Iterator[tuple[str, Any]]:
+        """Name and value of every filter that is on."""
+        for name, value in self.form.cleaned_data.items():
+            if value not in (None, "", [], ()):
+                yield name, value
+
+    def chips(self) -> list[Chip]:
+        """The filters that are on, in words."""
+        return [Chip(name, str(self.form.fields[name].label), self._words(name, value)) for name, value in self.values()]
+
+    def _words(self, name: str, value: Any) -> str:
+        field = self.form.fields[name]
+        many = list(value) if isinstance(value, list | tuple) else [value]
+        names: Mapping[str, Any] = {
+            str(key): label for key, label in getattr(field, "choices", ()) if key not in (None, "")
+        }
+        return _(" or ").join(str(names.get(str(one), _plain(one))) for one in many)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, date):
+        return date_format(value, "j M Y")
+    return str(value)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)
