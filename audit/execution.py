@@ -1,5 +1,6 @@
-"""The one executor: every act is three functions for a set (load, decide, write), run here with its receipts and
-audit entries in one transaction. Preview is the same judgement without lock and without write."""
+"""The one executor: every act is three functions for a set (load, decide, write), run here with
+its receipts and audit entries in one transaction. Preview is the same judgement without lock and
+without write."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ class Row(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The verdict "this changes": fields before and after (JSON-able, Decimal and datetime allowed), and what
+    """The verdict "this changes": fields before and after (JSON-able, Decimal and datetime
+    allowed), and what
     ``write`` needs to do it."""
 
     before: dict[str, Any]
@@ -43,7 +45,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The verdict "this must not be": the sentence an admin reads, and the short reason that many rows share."""
+    """The verdict "this must not be": the sentence an admin reads, and the short reason that many
+    rows share."""
 
     sentence: str
     reason: str = ""
@@ -74,9 +77,11 @@ Cap = Callable[["ActContext", Sequence[int]], str | None]
 class Procedure:
     """How an act is done to a set of targets. ``code`` names it everywhere.
 
-    ``load(ids, lock=, params=)``: the rows it needs, one statement, in id order, FOR NO KEY UPDATE when ``lock``.
+    ``load(ids, lock=, params=)``: the rows it needs, one statement, in id order, FOR NO KEY UPDATE
+    when ``lock``.
     ``decide(row, params, now)``: pure: a Change, a Refusal, or None when there is nothing to do.
-    ``write(changes, act)``: a constant number of statements; returns per target what undo will need.
+    ``write(changes, act)``: a constant number of statements; returns per target what undo will
+    need.
     ``version(row)``: where given, a target whose version differs from the one seen is refused.
     ``personal``: changed fields that are personal data; they are kept apart in the audit.
     """
@@ -118,7 +123,8 @@ class TargetReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Receipts:
-    """What an act did, or a preview would do, target by target. ``act_id`` is None where nothing was written."""
+    """What an act did, or a preview would do, target by target. ``act_id`` is None where nothing
+    was written."""
 
     act_id: uuid.UUID | None
     rows: tuple[TargetReceipt, ...]
@@ -199,8 +205,9 @@ def execute(
 ) -> Receipts:
     """Do the act to each target and account for it; returns a receipt per target, in id order.
 
-    Each chunk of 2,000 targets is one transaction with a constant number of statements: decisions under lock,
-    writes, receipts and audit entries stand or fall together. An act that changes nothing leaves no trace.
+    Each chunk of 2,000 targets is one transaction with a constant number of statements: decisions
+    under lock, writes, receipts and audit entries stand or fall together. An act that changes
+    nothing leaves no trace.
     ``seen``: versions of the rows as they were looked at; a row that changed since is refused.
     Raises OperationRefused (cap), AlreadyPerformed (an act of this id exists).
     """
@@ -250,8 +257,8 @@ def _execute_chunk(
     seen: Mapping[int, int] | None,
     unrecorded: Sequence[TargetReceipt] | None,
 ) -> list[TargetReceipt]:
-    """One transaction. ``unrecorded``: receipts of earlier chunks that changed nothing and so are not stored yet;
-    None once the act is stored."""
+    """One transaction. ``unrecorded``: receipts of earlier chunks that changed nothing and so are
+    not stored yet; None once the act is stored."""
     first = unrecorded is not None
     with transaction.atomic():
         judged = _judge(procedure, ids, act, guards=guards, seen=seen, lock=True)
@@ -276,7 +283,8 @@ def _judge(
     seen: Mapping[int, int] | None,
     lock: bool,
 ) -> list[_Judged]:
-    """The verdict on every target. People are locked before the rows that belong to them, all in id order."""
+    """The verdict on every target. People are locked before the rows that belong to them, all in
+    id order."""
     wanted = set(ids) | ({act.actor.pk} if act.actor.pk is not None else set())
     facts = people.look_up(wanted, lock=lock)
     actor_rank = people.rank_of(act.actor, facts)
@@ -310,7 +318,9 @@ def _judged(target_id: int, name: str, row: Any, version: int | None, verdict: V
         return _Judged(receipt, row, verdict)
     if isinstance(verdict, Refusal):
         return _Judged(
-            TargetReceipt(target_id, name, Receipt.Outcome.REFUSED, refusal=verdict, version=version)
+            TargetReceipt(
+                target_id, name, Receipt.Outcome.REFUSED, refusal=verdict, version=version
+            )
         )
     return _Judged(TargetReceipt(target_id, name, Receipt.Outcome.UNCHANGED, version=version))
 
@@ -326,7 +336,8 @@ def _stale(seen: Mapping[int, int] | None, target_id: int, version: int | None) 
 
 
 def _apply_cap(cap: Cap | None, act: ActContext, judged: Sequence[_Judged]) -> None:
-    """Refuse the whole act where it would go over a cap; the actor's row is locked, so acts of one person queue."""
+    """Refuse the whole act where it would go over a cap; the actor's row is locked, so acts of one
+    person queue."""
     if cap is None:
         return
     if why := cap(act, [each.receipt.target_id for each in judged if each.change is not None]):
@@ -344,7 +355,8 @@ def _chunks(ids: Iterable[int]) -> list[list[int]]:
 
 
 def _with_retries(step: Callable[[], list[TargetReceipt]]) -> list[TargetReceipt]:
-    """Run ``step`` again after a deadlock or serialization failure, unless we are inside the caller's transaction."""
+    """Run ``step`` again after a deadlock or serialization failure, unless we are inside the
+    caller's transaction."""
     for attempt in range(_RETRIES):
         try:
             return step()

@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext, gettext_lazy as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 # What a page's form sends beside the parameters of the operation.
-CONTROL_FIELDS = frozenset({"csrfmiddlewaretoken", "act", "seen", "selection_version", "step", "next"})
+CONTROL_FIELDS = frozenset({"csrfmiddlewaretoken", "act", "seen", "previewed", "step"})
 
 
 class OperationForm(forms.Form):
-    """Base of every operation's form: the parameters, then why. A key that is no parameter is refused.
+    """Base of every operation's form: the parameters, then why. A key that is no parameter is
+    refused.
 
     ``now``: when the form is being filled in; dates are judged against it.
     """
@@ -39,12 +41,18 @@ class OperationForm(forms.Form):
         self.order_fields([name for name in self.fields if name not in ("reason", "ticket")])
 
     def clean(self) -> dict[str, Any]:
-        unknown = sorted(set(self.data) - set(self.fields) - CONTROL_FIELDS)
+        unknown = sorted(set(self.data) - self._accepted_names() - CONTROL_FIELDS)
         if unknown:
             raise forms.ValidationError(
                 gettext("“%(name)s” is not a field of this form.") % {"name": unknown[0]}
             )
         return self.cleaned_data
+
+    def _accepted_names(self) -> set[str]:
+        names = set(self.fields)
+        for name, field in self.fields.items():
+            names.update(getattr(field.widget, "more_names", lambda _name: ())(name))
+        return names
 
     @property
     def params(self) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""What was done: acts with their receipts and entries, frozen selections, and effects waiting to leave."""
+"""What was done: acts with their receipts and entries, frozen selections, and effects waiting to
+leave."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Act(models.Model):
-    """One operation performed by one actor on a set of targets. Its id is the operation id that people and
-    the API see. Written only by audit.execution."""
+    """One operation performed by one actor on a set of targets. Its id is the operation id that
+    people and the API see. Written only by audit.execution."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     code = models.TextField()
@@ -46,7 +47,8 @@ class Act(models.Model):
 
 
 class Receipt(models.Model):
-    """What an act did to one target. ``undo`` holds what its inverse needs (ids of what was written)."""
+    """What an act did to one target. ``undo`` holds what its inverse needs (ids of what was
+    written)."""
 
     class Outcome(models.IntegerChoices):
         CHANGED = 1, _("changed")
@@ -73,8 +75,9 @@ class Receipt(models.Model):
 
 
 class AuditEntry(models.Model):
-    """One change to one target, or one read that must be accounted for. Append-only (a trigger refuses UPDATE
-    and DELETE), partitioned by month of ``created_at``; the table is made by RunSQL."""
+    """One change to one target, or one read that must be accounted for. Append-only (a trigger
+    refuses UPDATE and DELETE), partitioned by month of ``created_at``; the table is made by
+    RunSQL."""
 
     id = models.BigIntegerField(primary_key=True)
     created_at = models.DateTimeField()
@@ -98,11 +101,16 @@ class AuditEntry(models.Model):
 
 
 class AuditPersonal(models.Model):
-    """The personal data of an entry (names as text, IP address, changes of personal fields), apart, so that erasing
-    a person leaves the entries verifiable. Same partitions as the entries."""
+    """The personal data of an entry (names as text, IP address, changes of personal fields),
+    apart, so that erasing a person leaves the entries verifiable. Same partitions as the
+    entries."""
 
     entry = models.OneToOneField(
-        AuditEntry, models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="personal"
+        AuditEntry,
+        models.DO_NOTHING,
+        primary_key=True,
+        db_constraint=False,
+        related_name="personal",
     )
     created_at = models.DateTimeField()
     actor_name = models.TextField()
@@ -119,8 +127,9 @@ class AuditPersonal(models.Model):
 
 
 class Selection(models.Model):
-    """Targets somebody picked, kept on the server by id: what is shown is what is acted on. ``version`` grows with
-    each change, so that an act confirms exactly the set that was previewed. Lives 24 hours."""
+    """Targets somebody picked, kept on the server by id: what is shown is what is acted on.
+    ``version`` grows with each change, so that an act confirms exactly the set that was previewed.
+    Lives 24 hours."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
@@ -140,8 +149,8 @@ class Selection(models.Model):
 
 
 class OutboxMessage(models.Model):
-    """An effect outside the database (a task, a mail), written in the transaction it belongs to and delivered
-    afterwards, at least once."""
+    """An effect outside the database (a task, a mail), written in the transaction it belongs to
+    and delivered afterwards, at least once."""
 
     kind = models.TextField()
     payload = models.JSONField(default=dict)

@@ -1,4 +1,5 @@
-"""Operations: an act as data, and the only door through which people act. Permission is asked here and nowhere else."""
+"""Operations: an act as data, and the only door through which people act. Permission is asked here
+and nowhere else."""
 
 from __future__ import annotations
 
@@ -45,11 +46,13 @@ def outranks(case: Case) -> Refusal | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """An act as data. ``procedure.code`` is its name as service, permission, audit action and URL part.
+    """An act as data. ``procedure.code`` is its name as service, permission, audit action and URL
+    part.
 
-    ``label`` names it ("Suspend"); ``sentence(params, count)`` says what the button will do ("Suspend 37 users until
-    12 Aug"). ``obstacles(ids, now)``: in one query, why it makes no sense for some targets ("Not restricted."), for
-    menus. ``inverse``: the procedure that undoes it over its receipts. ``many``: whether it makes sense for several.
+    ``label`` names it ("Suspend"); ``sentence(params, count)`` says what the button will do
+    ("Suspend 37 users until 12 Aug"). ``obstacles(ids, now)``: in one query, why it makes no sense
+    for some targets ("Not restricted."), for menus. ``inverse``: the procedure that undoes it over
+    its receipts. ``many``: whether it makes sense for several.
     """
 
     procedure: Procedure
@@ -88,7 +91,8 @@ def preview(
     actor: Actor,
     now: datetime,
 ) -> Receipts:
-    """What ``perform`` would do now. Raises PermissionDenied and OperationRefused as ``perform`` does."""
+    """What ``perform`` would do now. Raises PermissionDenied and OperationRefused as ``perform``
+    does."""
     _require(operation, ids, actor=actor)
     return execution.preview(
         operation.procedure,
@@ -158,7 +162,8 @@ def undo(
     reason: str,
     act_id: uuid.UUID | None = None,
 ) -> Receipts:
-    """Undo an act: its inverse over its receipts. Targets whose state changed since are refused and listed.
+    """Undo an act: its inverse over its receipts. Targets whose state changed since are refused
+    and listed.
 
     Raises OperationRefused with the reason where it cannot be undone.
     """
@@ -186,8 +191,8 @@ def undo(
 def menus(
     operations: Sequence[Operation], ids: Sequence[int], *, actor: Actor, now: datetime
 ) -> dict[int, list[MenuItem]]:
-    """For each target the acts that ``actor`` may do, the impossible ones with the reason: a constant number of
-    queries for any number of targets."""
+    """For each target the acts that ``actor`` may do, the impossible ones with the reason: a
+    constant number of queries for any number of targets."""
     allowed = [operation for operation in operations if actor.may(operation.code)]
     wanted = set(ids) | ({actor.pk} if actor.pk is not None else set())
     facts = people.look_up(wanted) if allowed else {}
@@ -198,7 +203,9 @@ def menus(
     }
     return {
         target: [
-            MenuItem(operation, _why_not(operation, Case(actor, rank, target, facts[target]), obstacles))
+            MenuItem(
+                operation, _why_not(operation, Case(actor, rank, target, facts[target]), obstacles)
+            )
             for operation in allowed
         ]
         for target in ids
@@ -206,9 +213,7 @@ def menus(
     }
 
 
-def _why_not(
-    operation: Operation, case: Case, obstacles: Mapping[str, Mapping[int, str]]
-) -> str:
+def _why_not(operation: Operation, case: Case, obstacles: Mapping[str, Mapping[int, str]]) -> str:
     refusal = next(filter(None, (guard(case) for guard in operation.guards)), None)
     if refusal:
         return refusal.sentence

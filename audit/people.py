@@ -1,5 +1,5 @@
-"""What audit needs to know of people. The user model answers (``User.objects.people``, ``user.may``); audit
-imports no app to its left."""
+"""What audit needs to know of people. The user model answers (``User.objects.people``,
+``user.may``); audit imports no app to its left."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class Actor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The system as an actor: scheduled jobs, commands, the importer. It may do everything and outranks everybody."""
+    """The system as an actor: scheduled jobs, commands, the importer. It may do everything and
+    outranks everybody."""
 
     username: str = "system"
     pk: None = None
@@ -45,8 +46,9 @@ _SYSTEM_RANK = 1_000
 
 
 def look_up(ids: Collection[int], *, lock: bool = False) -> dict[int, Person]:
-    """Name and rank of each person by id, in one statement and id order; unknown ids are absent. With ``lock`` the
-    rows stay locked until the transaction ends, so that a role granted meanwhile cannot slip past a guard."""
+    """Name and rank of each person by id, in one statement and id order; unknown ids are absent.
+    With ``lock`` the rows stay locked until the transaction ends, so that a role granted meanwhile
+    cannot slip past a guard."""
     found: dict[int, Person] = get_user_model().objects.people(sorted(ids), lock=lock)  # type: ignore[attr-defined]
     return found
 

@@ -1,4 +1,5 @@
-"""Writing the record: acts, receipts and audit entries, in the caller's transaction. A failure here aborts the act."""
+"""Writing the record: acts, receipts and audit entries, in the caller's transaction. A failure
+here aborts the act."""
 
 from __future__ import annotations
 
@@ -20,9 +21,12 @@ from coai_admin.console import circumstances
 if TYPE_CHECKING:
     from audit.execution import ActContext, TargetReceipt
 
-_ENTRY = """COPY audit_entry (id, created_at, act_id, action, actor_id, target_type, target_id, changes, reason,
+_ENTRY = """COPY audit_entry (id, created_at, act_id, action, actor_id, target_type, target_id,
+         changes, reason,
     ticket, request_id) FROM STDIN"""
-_PERSONAL = "COPY audit_personal (entry_id, created_at, actor_name, target_name, ip, changes) FROM STDIN"
+_PERSONAL = (
+    "COPY audit_personal (entry_id, created_at, actor_name, target_name, ip, changes) FROM STDIN"
+)
 _RECEIPT = "COPY audit_receipt (act_id, target_id, outcome, refusal, undo) FROM STDIN"
 
 
@@ -46,7 +50,8 @@ def acts(
     personal: frozenset[str],
     first: bool,
 ) -> None:
-    """Store one chunk of an act: its row (``first``) or grown counts, a receipt per target, an entry per change."""
+    """Store one chunk of an act: its row (``first``) or grown counts, a receipt per target, an
+    entry per change."""
     _act_row(act, receipts, first=first)
     _copy(
         _RECEIPT,
@@ -67,16 +72,35 @@ def acts(
     entries, private = [], []
     for entry_id, row in zip(ids, changed, strict=True):
         fields = {
-            name: [row.before.get(name), row.after.get(name)] for name in {**row.before, **row.after}
+            name: [row.before.get(name), row.after.get(name)]
+            for name in {**row.before, **row.after}
         }
         public = {name: pair for name, pair in fields.items() if name not in personal}
         hidden = {name: pair for name, pair in fields.items() if name in personal}
         entries.append(
-            (entry_id, act.now, act.id, act.code, act.actor.pk, "user", row.target_id, as_json(public))
-            + (act.reason, act.ticket, request_id)
+            (
+                entry_id,
+                act.now,
+                act.id,
+                act.code,
+                act.actor.pk,
+                "user",
+                row.target_id,
+                as_json(public),
+                act.reason,
+                act.ticket,
+                request_id,
+            )
         )
         private.append(
-            (entry_id, act.now, act.actor.username, row.name, ip, as_json(hidden) if hidden else None)
+            (
+                entry_id,
+                act.now,
+                act.actor.username,
+                row.name,
+                ip,
+                as_json(hidden) if hidden else None,
+            )
         )
     _copy(_ENTRY, entries)
     _copy(_PERSONAL, private)
@@ -94,7 +118,8 @@ def entry(
     ticket: str = "",
     act_id: uuid.UUID | None = None,
 ) -> int:
-    """Record something that is not an operation: a sign-in, an export, a reveal, an import. Returns the entry's id.
+    """Record something that is not an operation: a sign-in, an export, a reveal, an import.
+    Returns the entry's id.
 
     ``target``: (type, id, name as text). ``personal``: what must be erasable with the person.
     """
@@ -103,8 +128,19 @@ def entry(
     _copy(
         _ENTRY,
         [
-            (entry_id, now, act_id, action, actor.pk, target_type, target_id, as_json(changes or {}))
-            + (reason, ticket, circumstances.request_id())
+            (
+                entry_id,
+                now,
+                act_id,
+                action,
+                actor.pk,
+                target_type,
+                target_id,
+                as_json(changes or {}),
+                reason,
+                ticket,
+                circumstances.request_id(),
+            )
         ],
     )
     hidden = as_json(personal) if personal else None
@@ -144,9 +180,7 @@ def _act_row(act: ActContext, receipts: Sequence[TargetReceipt], *, first: bool)
 
 def _entry_ids(number: int) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT nextval('audit_entry_id_seq') FROM generate_series(1, %s)", [number]
-        )
+        cursor.execute("SELECT nextval('audit_entry_id_seq') FROM generate_series(1, %s)", [number])
         return [row[0] for row in cursor.fetchall()]
 
 

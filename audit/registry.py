@@ -1,4 +1,5 @@
-"""What the apps declare to each other: literal lists of dotted names in settings, imported once. No discovery."""
+"""What the apps declare to each other: literal lists of dotted names in settings, imported once.
+No discovery."""
 
 from __future__ import annotations
 

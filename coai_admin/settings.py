@@ -1,4 +1,5 @@
-"""Every setting of CoAI Admin. The environment is read here, once; a wrong value is refused with a sentence."""
+"""Every setting of CoAI Admin. The environment is read here, once; a wrong value is refused with a
+sentence."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -145,7 +146,9 @@ TEMPLATES: list[dict[str, Any]] = [
 DATABASE_URL = _required(
     "DATABASE_URL", "use bin/start and bin/manage, or name a PostgreSQL 15 or newer."
 )
-REDIS_URL = _required("REDIS_URL", "use bin/start and bin/manage, or name a Redis or Valkey server.")
+REDIS_URL = _required(
+    "REDIS_URL", "use bin/start and bin/manage, or name a Redis or Valkey server."
+)
 
 
 def _database(url: str) -> dict[str, Any]:
@@ -238,7 +241,15 @@ CONTENT_SECURITY_POLICY = {
 }
 PERMISSIONS_POLICY: dict[str, list[str]] = {
     feature: []
-    for feature in ("accelerometer", "camera", "geolocation", "gyroscope", "microphone", "payment", "usb")
+    for feature in (
+        "accelerometer",
+        "camera",
+        "geolocation",
+        "gyroscope",
+        "microphone",
+        "payment",
+        "usb",
+    )
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
@@ -262,7 +273,9 @@ STORAGES = {
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
-EMAIL_CONFIG: dict[str, Any] = environ.Env.email_url_config(env.str("EMAIL_URL", default="consolemail://"))
+EMAIL_CONFIG: dict[str, Any] = environ.Env.email_url_config(
+    env.str("EMAIL_URL", default="consolemail://")
+)
 vars().update(EMAIL_CONFIG)
 
 # Background work

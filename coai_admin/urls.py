@@ -1,4 +1,5 @@
-"""Every URL of the console. Each view declares the permission it asks (users.access); a check refuses any that does not."""
+"""Every URL of the console. Each view declares the permission it asks (users.access); a check
+refuses any that does not."""
 
 from django.urls import include, path
 from django.views.generic import RedirectView

@@ -37,8 +37,8 @@ class Tier(models.Model):
 
 
 class Subscription(models.Model):
-    """One stretch of being subscribed. Live until ``ended_at`` is set; at most one live per user. Whether it still
-    grants its tier is decided at read time from its period."""
+    """One stretch of being subscribed. Live until ``ended_at`` is set; at most one live per user.
+    Whether it still grants its tier is decided at read time from its period."""
 
     class Source(models.TextChoices):
         PURCHASE = "purchase", _("purchase")
@@ -59,7 +59,9 @@ class Subscription(models.Model):
                 name="subscription_one_live",
                 condition=models.Q(ended_at__isnull=True),
             ),
-            models.CheckConstraint(condition=models.Q(tier__gt=0), name="subscription_tier_above_0"),
+            models.CheckConstraint(
+                condition=models.Q(tier__gt=0), name="subscription_tier_above_0"
+            ),
         ]
         indexes = [models.Index(fields=["user", "created_at"], name="subscription_user")]
 
@@ -94,9 +96,9 @@ class Period(models.Model):
 
 
 class Standing(models.Model):
-    """Where a user stands today: the facts of the newest subscription, one row for everybody, so that the user
-    table can sort and page by them through an index (ADR 2). Written only by subscriptions.services, in the
-    transaction that changes the subscription."""
+    """Where a user stands today: the facts of the newest subscription, one row for everybody, so
+    that the user table can sort and page by them through an index (ADR 2). Written only by
+    subscriptions.services, in the transaction that changes the subscription."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="standing"

@@ -1,4 +1,5 @@
-"""What is done to subscriptions. The only module that writes subscriptions, periods and standings."""
+"""What is done to subscriptions. The only module that writes subscriptions, periods and
+standings."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from django.db import connection
 
 
 def open_standings(user_ids: Sequence[int]) -> None:
-    """Give each of these users a standing (tier 0, no subscription), in one statement; who has one keeps it."""
+    """Give each of these users a standing (tier 0, no subscription), in one statement; who has one
+    keeps it."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -66,7 +66,9 @@ class User(AbstractBaseUser):
             models.CheckConstraint(
                 condition=models.Q(role__in=roles.Role.values), name="user_role_known"
             ),
-            models.CheckConstraint(condition=~models.Q(username=""), name="user_username_not_empty"),
+            models.CheckConstraint(
+                condition=~models.Q(username=""), name="user_username_not_empty"
+            ),
             models.CheckConstraint(condition=~models.Q(email=""), name="user_email_not_empty"),
         ]
         indexes = [
@@ -90,7 +92,8 @@ class User(AbstractBaseUser):
 
     @property
     def is_active(self) -> bool:  # type: ignore[override]
-        """Whether the account is open. Restrictions are decided at read time, see ``Restriction``."""
+        """Whether the account is open. Restrictions are decided at read time, see
+        ``Restriction``."""
         return self.closed_at is None
 
     @property
@@ -104,6 +107,10 @@ class User(AbstractBaseUser):
     def may(self, code: str) -> bool:
         """Whether this person's role holds the permission ``code``; a closed account holds none."""
         return self.is_active and code in roles.permissions(self.role)
+
+    def sees_only_own(self, code: str) -> bool:
+        """Whether the role holds ``code`` for its own records only."""
+        return roles.grant(self.role, code) == "O"
 
     def has_perm(self, perm: str, obj: object = None) -> bool:
         return self.may(perm)
@@ -133,7 +140,8 @@ class Session(AbstractBaseSession):
 
 
 class ApiKey(models.Model):
-    """A customer's ``sk-…`` key, kept as a SHA-256 digest; ``prefix`` is what people recognise it by."""
+    """A customer's ``sk-…`` key, kept as a SHA-256 digest; ``prefix`` is what people recognise it
+    by."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="api_keys")
     digest = models.BinaryField(unique=True, max_length=32)
@@ -148,7 +156,8 @@ class ApiKey(models.Model):
         db_table = "users_apikey"
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(revoked_by_act__isnull=True) | models.Q(revoked_at__isnull=False),
+                condition=models.Q(revoked_by_act__isnull=True)
+                | models.Q(revoked_at__isnull=False),
                 name="apikey_revoked_by_needs_revoked_at",
             )
         ]
@@ -163,7 +172,9 @@ class ReasonCode(models.Model):
     code = models.SlugField(primary_key=True, max_length=40)
     label = models.TextField()
     public_text = models.TextField()
-    default_days = models.PositiveIntegerField(null=True, blank=True, help_text=_("Empty: permanent."))
+    default_days = models.PositiveIntegerField(
+        null=True, blank=True, help_text=_("Empty: permanent.")
+    )
     appealable = models.BooleanField(default=True)
     active = models.BooleanField(default=True)
     position = models.PositiveSmallIntegerField(default=0)
@@ -176,9 +187,9 @@ class ReasonCode(models.Model):
 
 
 class Restriction(models.Model):
-    """A limit on a person's use, for a reason. Live while started, not ended and not lifted; "banned" in the
-    table is a live suspension, permanent when ``ends_at`` is empty. The state is computed when it is read,
-    so a late job keeps nobody out."""
+    """A limit on a person's use, for a reason. Live while started, not ended and not lifted;
+    "banned" in the table is a live suspension, permanent when ``ends_at`` is empty. The state is
+    computed when it is read, so a late job keeps nobody out."""
 
     class Kind(models.TextChoices):
         WARNING = "warning", _("warning")
@@ -200,7 +211,9 @@ class Restriction(models.Model):
     lifted_act_id = models.UUIDField(null=True, blank=True)
     lifted_reason = models.TextField(blank=True, default="")
 
-    objects: ClassVar[models.Manager[Restriction]] = models.Manager.from_queryset(RestrictionQuerySet)()
+    objects: ClassVar[models.Manager[Restriction]] = models.Manager.from_queryset(
+        RestrictionQuerySet
+    )()
 
     class Meta:
         db_table = "users_restriction"
@@ -210,7 +223,8 @@ class Restriction(models.Model):
                 name="restriction_kind_known",
             ),
             models.CheckConstraint(
-                condition=models.Q(ends_at__isnull=True) | models.Q(ends_at__gt=models.F("starts_at")),
+                condition=models.Q(ends_at__isnull=True)
+                | models.Q(ends_at__gt=models.F("starts_at")),
                 name="restriction_ends_after_start",
             ),
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from django.apps import apps
 from django.contrib.auth.base_user import BaseUserManager
@@ -14,9 +14,6 @@ from django.db.models.functions import Lower
 
 from audit.people import Person
 from users import roles
-
-if TYPE_CHECKING:
-    from users.models import Restriction, User
 
 
 class UserQuerySet(models.QuerySet["User"]):
@@ -45,7 +42,8 @@ class UserManager(BaseUserManager["User"]):
     """The people, and what audit's guards ask of them (see ``audit.people``)."""
 
     def people(self, ids: Sequence[int], *, lock: bool = False) -> dict[int, Person]:
-        """Name and rank of each person by id, in one statement; unknown ids are absent (see ``audit.people``)."""
+        """Name and rank of each person by id, in one statement; unknown ids are absent (see
+        ``audit.people``)."""
         rows = self.get_queryset().filter(pk__in=ids).order_by("pk")
         if lock:
             rows = rows.select_for_update(no_key=True)

@@ -1,5 +1,5 @@
-"""How restrictions are imposed and lifted: the procedures behind ``users.suspend`` and ``users.lift_restriction``.
-The only module that writes restrictions."""
+"""How restrictions are imposed and lifted: the procedures behind ``users.suspend`` and
+``users.lift_restriction``. The only module that writes restrictions."""
 
 from __future__ import annotations
 
@@ -151,7 +151,8 @@ def _write_suspend(changes: Sequence[tuple[AccessRow, Change]], act: ActContext)
 
 
 def end_access(ids: Sequence[int], act: ActContext) -> None:
-    """End every session and API key of these users, in two statements; keys remember the act that ended them."""
+    """End every session and API key of these users, in two statements; keys remember the act that
+    ended them."""
     Session.objects.filter(user__in=ids).delete()
     ApiKey.objects.filter(user__in=ids, revoked_at__isnull=True).update(
         revoked_at=act.now, revoked_by_act=act.id
@@ -190,7 +191,8 @@ def _lift(restrictions: Sequence[int], act: ActContext) -> None:
 
 
 def newest_restriction(row: AccessRow) -> int:
-    """The version of a user's restrictions: a lift confirmed after another restriction was imposed is refused."""
+    """The version of a user's restrictions: a lift confirmed after another restriction was imposed
+    is refused."""
     return max((held.id for held in row.held), default=0)
 
 
@@ -230,11 +232,15 @@ def _decide_undo_suspend(row: UndoRow, params: Mapping[str, Any], now: datetime)
     )
 
 
-def _write_undo_suspend(changes: Sequence[tuple[UndoRow, Change]], act: ActContext) -> dict[int, Any]:
-    """Sessions stay ended (people sign in again); keys that the act revoked work again."""
+def _write_undo_suspend(
+    changes: Sequence[tuple[UndoRow, Change]], act: ActContext
+) -> dict[int, Any]:
+    """Sessions stay ended (people sign in again). Keys that the act revoked work again, unless
+    another suspension still holds."""
     _lift([pk for _row, change in changes for pk in change.data], act)
+    freed = User.objects.filter(pk__in=[row.target_id for row, _change in changes])
     ApiKey.objects.filter(
-        user__in=[row.target_id for row, _change in changes], revoked_by_act=act.undoes
+        user__in=freed.unrestricted(SUSPENSION, act.now), revoked_by_act=act.undoes
     ).update(revoked_at=None, revoked_by_act=None)
     return {row.target_id: {"restrictions": change.data} for row, change in changes}
 
@@ -251,9 +257,9 @@ def _decide_undo_lift(row: UndoRow, params: Mapping[str, Any], now: datetime) ->
 
 
 def _write_undo_lift(changes: Sequence[tuple[UndoRow, Change]], act: ActContext) -> dict[int, Any]:
-    Restriction.objects.filter(pk__in=[pk for _row, change in changes for pk in change.data]).update(
-        lifted_at=None, lifted_by=None, lifted_act_id=None, lifted_reason=""
-    )
+    Restriction.objects.filter(
+        pk__in=[pk for _row, change in changes for pk in change.data]
+    ).update(lifted_at=None, lifted_by=None, lifted_act_id=None, lifted_reason="")
     suspended = [
         row.target_id
         for row, _change in changes
@@ -263,9 +269,7 @@ def _write_undo_lift(changes: Sequence[tuple[UndoRow, Change]], act: ActContext)
     return {row.target_id: {"restrictions": change.data} for row, change in changes}
 
 
-SUSPEND = Procedure(
-    code="users.suspend", load=_load, decide=_decide_suspend, write=_write_suspend
-)
+SUSPEND = Procedure(code="users.suspend", load=_load, decide=_decide_suspend, write=_write_suspend)
 UNDO_SUSPEND = Procedure(
     code="users.suspend",
     load=_load_undo,

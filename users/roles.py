@@ -1,8 +1,9 @@
 """The four staff roles and what each may do: one literal table, from the project's role matrix.
 
-A row names a permission, what it covers, and for each role: ``✔`` allowed, ``S`` with step-up, ``2`` step-up and
-a second approver, ``c`` under caps, ``M`` with masked personal data, ``O`` own records only, ``–`` denied.
-Rows of operations that do not exist yet stand here too, so that a role is decided before its operation is built.
+A row names a permission, what it covers, and for each role: ``✔`` allowed, ``S`` with step-up,
+``2`` step-up and a second approver, ``c`` under caps, ``M`` with masked personal data, ``O`` own
+records only, ``–`` denied. Rows of operations that do not exist yet stand here too, so that a role
+is decided before its operation is built.
 """
 
 from __future__ import annotations
@@ -54,8 +55,22 @@ ROLES = (Role.SUPER_ADMIN, Role.USER_ADMIN, Role.SUPPORT, Role.READ_ONLY)
 MATRIX: dict[str, tuple[Row, ...]] = {
     "View": (
         Row("users.browse", "search and filter users", "✔", "✔", "M", "M"),
-        Row("users.inspect", "a user's tier, subscription, balance and restrictions", "✔", "✔", "M", "M"),
-        Row("users.reveal", "reveal a full email or IP address, one user, with a reason", "✔", "✔", "S", "–"),
+        Row(
+            "users.inspect",
+            "a user's tier, subscription, balance and restrictions",
+            "✔",
+            "✔",
+            "M",
+            "M",
+        ),
+        Row(
+            "users.reveal",
+            "reveal a full email or IP address, one user, with a reason",
+            "✔",
+            "✔",
+            "S",
+            "–",
+        ),
         Row("billing.inspect", "credit and subscription history, used credits", "✔", "✔", "✔", "✔"),
         Row("users.inspect_logins", "sign-ins, devices, last password change", "✔", "✔", "M", "M"),
         Row("reports.analytics", "analytics", "✔", "✔", "✔", "✔"),
@@ -69,9 +84,23 @@ MATRIX: dict[str, tuple[Row, ...]] = {
         Row("users.rename", "change a username", "✔", "✔", "✔", "–"),
         Row("users.change_email", "change an email address", "S", "S", "–", "–"),
         Row("users.verify_email", "mark an email address as verified", "S", "S", "–", "–"),
-        Row("users.resend_verification", "resend the verification, clear a bounce flag", "✔", "✔", "✔", "–"),
+        Row(
+            "users.resend_verification",
+            "resend the verification, clear a bounce flag",
+            "✔",
+            "✔",
+            "✔",
+            "–",
+        ),
         Row("users.send_password_link", "send a password link", "✔", "✔", "✔", "–"),
-        Row("users.require_password_change", "force a password change at next sign-in", "S", "S", "✔", "–"),
+        Row(
+            "users.require_password_change",
+            "force a password change at next sign-in",
+            "S",
+            "S",
+            "✔",
+            "–",
+        ),
         Row("users.reset_second_factor", "reset a user's second factor", "S", "2", "–", "–"),
         Row("users.end_session", "end one session or device", "✔", "✔", "✔", "–"),
         Row("users.end_sessions", "end all sessions, unlock", "✔", "✔", "✔", "–"),
@@ -86,7 +115,14 @@ MATRIX: dict[str, tuple[Row, ...]] = {
         Row("users.lift_restriction", "lift a restriction", "S", "S", "–", "–"),
         Row("users.limit", "limit rate or models of a user", "✔", "✔", "–", "–"),
         Row("users.record_appeal", "record an appeal", "✔", "✔", "✔", "–"),
-        Row("users.decide_appeal", "decide an appeal (not of one's own restriction)", "✔", "✔", "–", "–"),
+        Row(
+            "users.decide_appeal",
+            "decide an appeal (not of one's own restriction)",
+            "✔",
+            "✔",
+            "–",
+            "–",
+        ),
     ),
     "Admin": (
         Row("users.grant_role", "grant a staff role", "2", "–", "–", "–"),
@@ -150,18 +186,24 @@ MATRIX: dict[str, tuple[Row, ...]] = {
         Row("settings.rotate_secrets", "rotate payment and webhook secrets", "2", "–", "–", "–"),
         Row("subscriptions.create_service_key", "create gateway keys", "S", "–", "–", "–"),
         Row("subscriptions.revoke_service_key", "revoke gateway keys", "✔", "–", "–", "–"),
-        Row("settings.edit_security", "second factor, password policy, allow-lists", "2", "–", "–", "–"),
+        Row(
+            "settings.edit_security",
+            "second factor, password policy, allow-lists",
+            "2",
+            "–",
+            "–",
+            "–",
+        ),
     ),
-    "Own": (
-        Row("account.own", "own password, second factor and sessions", "S", "S", "S", "S"),
-    ),
+    "Own": (Row("account.own", "own password, second factor and sessions", "S", "S", "S", "S"),),
 }
 
 ROWS: dict[str, Row] = {row.code: row for rows in MATRIX.values() for row in rows}
 
 
 def grant(role: str, code: str) -> Grant:
-    """How ``role`` holds the permission ``code``: a cell of the matrix. KeyError for an unknown code."""
+    """How ``role`` holds the permission ``code``: a cell of the matrix. KeyError for an unknown
+    code."""
     row = ROWS[code]
     held: Grant = "–" if role == Role.NONE else getattr(row, role)
     return held
@@ -169,7 +211,8 @@ def grant(role: str, code: str) -> Grant:
 
 @cache
 def permissions(role: str) -> frozenset[str]:
-    """The codes that ``role`` holds in any form (step-up, caps and masking are decided where they apply)."""
+    """The codes that ``role`` holds in any form (step-up, caps and masking are decided where they
+    apply)."""
     return frozenset(code for code in ROWS if grant(role, code) != "–")
 
 

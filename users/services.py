@@ -1,16 +1,17 @@
-"""What is done to people, for jobs, commands and other services. People come through ``users.operations``."""
+"""What is done to people, for jobs, commands and other services. People come through
+``users.operations``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
+from billing.services import open_accounts
 from django.db import transaction
 from django.utils.timezone import now as time_now
 
 from audit.execution import Receipts, execute
 from audit.people import Actor
-from billing.services import open_accounts
 from subscriptions.services import open_standings
 from users import restrictions
 from users.models import Restriction, User
@@ -26,7 +27,8 @@ def create_user(
     role: Role = Role.NONE,
     now: datetime | None = None,
 ) -> User:
-    """Create an account with its credit account and its standing. Without ``password`` nobody can sign in to it.
+    """Create an account with its credit account and its standing. Without ``password`` nobody can
+    sign in to it.
 
     Raises IntegrityError when the name or the address is taken.
     """
@@ -55,9 +57,9 @@ def suspend(
     ticket: str = "",
     now: datetime | None = None,
 ) -> Receipts:
-    """Suspend these users until ``ends_at`` (None: for good), ending their sessions and API keys in the same
-    transaction. ``reason_code``: a code of ReasonCode; ``public_text`` is what the user reads. A closed account is
-    refused; the same suspension twice changes nothing."""
+    """Suspend these users until ``ends_at`` (None: for good), ending their sessions and API keys
+    in the same transaction. ``reason_code``: a code of ReasonCode; ``public_text`` is what the
+    user reads. A closed account is refused; the same suspension twice changes nothing."""
     return execute(
         restrictions.SUSPEND,
         users,
@@ -84,8 +86,8 @@ def lift_restriction(
     ticket: str = "",
     now: datetime | None = None,
 ) -> Receipts:
-    """Lift the live restrictions of that kind, all or (``reason_code``) those imposed for one reason. Others that
-    hold stay. Sessions and API keys that a suspension ended stay ended."""
+    """Lift the live restrictions of that kind, all or (``reason_code``) those imposed for one
+    reason. Others that hold stay. Sessions and API keys that a suspension ended stay ended."""
     return execute(
         restrictions.LIFT,
         users,

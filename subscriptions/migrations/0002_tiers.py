@@ -12,11 +12,15 @@ TIERS = [
 
 def add_tiers(apps, schema_editor):
     tier = apps.get_model("subscriptions", "Tier")
-    tier.objects.bulk_create(tier(level=level, name=name, description=text) for level, name, text in TIERS)
+    tier.objects.bulk_create(
+        tier(level=level, name=name, description=text) for level, name, text in TIERS
+    )
 
 
 def remove_tiers(apps, schema_editor):
-    apps.get_model("subscriptions", "Tier").objects.filter(level__in=[row[0] for row in TIERS]).delete()
+    apps.get_model("subscriptions", "Tier").objects.filter(
+        level__in=[row[0] for row in TIERS]
+    ).delete()
 
 
 class Migration(migrations.Migration):

@@ -1,0 +1,167 @@
+"""Forms of the operations on people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from audit.forms import OperationForm
+from users.models import ReasonCode, Restriction
+
+USUAL, FOR_GOOD, ON_DATE = "usual", "for_good", "on_date"
+_PRESETS: dict[str, timedelta] = {
+    f"{days}d": timedelta(days=days) for days in (1, 3, 7, 14, 30, 90)
+}
+
+
+class EndWidget(forms.Widget):
+    """A choice of spans, and a moment (UTC) for the one that says "until a date". A program sends
+    an ISO 8601 moment, or null, under the field's own name."""
+
+    template_name = "components/end_widget.html"
+
+    def __init__(self, choices: tuple[tuple[str, Any], ...]) -> None:
+        super().__init__()
+        self.choices = choices
+
+    def more_names(self, name: str) -> tuple[str, ...]:
+        """The names a page sends beside the field's own."""
+        return (f"{name}_on",)
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Any:
+        value = data.get(name)
+        return f"{ON_DATE} {data.get(f'{name}_on', '')}" if value == ON_DATE else value
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        chosen, _space, moment = str(value or USUAL).partition(" ")
+        context["widget"] |= {
+            "choices": self.choices,
+            "chosen": chosen,
+            "moment": moment,
+            "on_date": ON_DATE,
+            "moment_name": f"{name}_on",
+        }
+        return context
+
+
+class EndField(forms.Field):
+    """When something ends: a span from now, a moment, or never. Cleans to a datetime, None for
+    never, or ``USUAL``, which the form resolves."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        choices = (
+            (USUAL, _("as usual for the reason")),
+            *((key, _("%(days)d days") % {"days": span.days}) for key, span in _PRESETS.items()),
+            (ON_DATE, _("until a date")),
+            (FOR_GOOD, _("for good")),
+        )
+        super().__init__(widget=EndWidget(choices), required=False, initial=USUAL, **kwargs)
+
+    def clean(self, value: Any) -> datetime | timedelta | str | None:
+        if value in (None, "", USUAL):
+            return USUAL
+        if value == FOR_GOOD:
+            return None
+        if value in _PRESETS:
+            return _PRESETS[value]
+        return _moment(str(value).removeprefix(f"{ON_DATE} "))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = parse_datetime(text.strip())
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise forms.ValidationError(
+            gettext("“%(text)s” is not a date and time; write it like 2026-12-31 14:00.")
+            % {"text": text[:40]}
+        )
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise forms.ValidationError(gettext("That date is out of range.")) from error
+
+
+class SuspendForm(OperationForm):
+    """Parameters of ``users.suspend``."""
+
+    reason_code = forms.ModelChoiceField(
+        ReasonCode.objects.none(),
+        label=_("Why"),
+        empty_label=_("Choose a reason"),
+        help_text=_("Fills the usual duration and the text that the user reads."),
+    )
+    ends_at = EndField(
+        label=_("Until"),
+        help_text=_("Times are UTC. The account works again from that moment on."),
+    )
+    public_text = forms.CharField(
+        label=_("What the user reads"),
+        required=False,
+        max_length=1_000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("Empty: the usual text of the reason."),
+    )
+    internal_note = forms.CharField(
+        label=_("Note for colleagues"),
+        required=False,
+        max_length=2_000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        codes = ReasonCode.objects.filter(active=True).order_by("position", "code")
+        self.fields["reason_code"].queryset = codes  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        code: ReasonCode | None = cleaned.get("reason_code")
+        if code is None:
+            return cleaned
+        cleaned["reason_code"] = code.pk
+        cleaned["public_text"] = cleaned.get("public_text") or code.public_text
+        if "ends_at" in cleaned:
+            cleaned["ends_at"] = self._end(cleaned["ends_at"], code)
+        return cleaned
+
+    def _end(self, value: Any, code: ReasonCode) -> datetime | None:
+        if value == USUAL:
+            value = timedelta(days=code.default_days) if code.default_days else None
+        end: datetime | None = self.now + value if isinstance(value, timedelta) else value
+        if end is not None and end <= self.now:
+            self.add_error("ends_at", gettext("The end must lie in the future."))
+        return end
+
+
+class LiftForm(OperationForm):
+    """Parameters of ``users.lift_restriction``."""
+
+    kind = forms.ChoiceField(
+        label=_("Lift"), choices=Restriction.Kind.choices, initial=Restriction.Kind.SUSPENSION
+    )
+    reason_code = forms.ModelChoiceField(
+        ReasonCode.objects.none(),
+        label=_("Imposed for"),
+        required=False,
+        empty_label=_("any reason"),
+        help_text=_("Restrictions imposed for other reasons stay."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason_code"].queryset = ReasonCode.objects.order_by("position", "code")  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        code: ReasonCode | None = cleaned.get("reason_code")
+        cleaned["reason_code"] = code.pk if code else ""
+        return cleaned

@@ -1,0 +1,285 @@
+"""The page of an operation: its form, the preview, and doing it; for one user and for a
+selection."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.timezone import now as time_now
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from audit import operations
+from audit.execution import AlreadyPerformed, OperationRefused, Receipts
+from audit.forms import CONTROL_FIELDS, OperationForm
+from audit.models import Selection
+from audit.operations import Operation
+from audit.registry import operations as registered
+from users.access import permission
+from users.models import User
+from users.requests import StaffRequest
+from users.sessions import kept_form
+from users.views.acts import announce
+
+_PREVIEW_ROWS = 25
+_ROW_EVENT = "user-changed"
+
+
+@dataclass
+class Attempt:
+    """An operation on its way: what the page shows."""
+
+    operation: Operation
+    ids: Sequence[int]
+    now: datetime
+    form: OperationForm
+    target: User | None = None
+    selection: Selection | None = None
+    act_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    receipts: Receipts | None = None
+    refused: str = ""
+    repeat: str = ""
+
+    @property
+    def url(self) -> str:
+        if self.target is not None:
+            return reverse("operate:one", args=[self.target.pk, self.operation.code])
+        assert self.selection is not None
+        return reverse("operate:many", args=[self.selection.pk, self.operation.code])
+
+    @property
+    def back(self) -> str:
+        if self.target is not None:
+            return reverse("user", args=[self.target.pk])
+        assert self.selection is not None
+        return f"{reverse('users:list')}?selection={self.selection.pk}"
+
+    @property
+    def sentence(self) -> str:
+        """What the button says it will do, in so many words."""
+        assert self.receipts is not None
+        number = len(self.receipts.changed)
+        return self.operation.sentence(self.form.params, number)
+
+    @property
+    def first_rows(self) -> list[dict[str, Any]]:
+        """The first changes, field by field."""
+        assert self.receipts is not None
+        return [
+            {
+                "target_id": row.target_id,
+                "name": row.name,
+                "fields": [
+                    (name, row.before.get(name), row.after.get(name))
+                    for name in {**row.before, **row.after}
+                    if row.before.get(name) != row.after.get(name)
+                ],
+            }
+            for row in self.receipts.changed[:_PREVIEW_ROWS]
+        ]
+
+    @property
+    def seen(self) -> str:
+        """The versions of the rows as previewed, for the precondition."""
+        if self.operation.procedure.version is None or self.receipts is None:
+            return ""
+        return " ".join(
+            f"{row.target_id}:{row.version}"
+            for row in self.receipts.rows
+            if row.version is not None
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the typed parameters and of the selection, so that what is confirmed is what
+        was previewed."""
+        return _fingerprint(self.form.data, self.selection)
+
+
+def _fingerprint(data: Mapping[str, Any], selection: Selection | None) -> str:
+    typed = sorted((key, data[key]) for key in data if key not in CONTROL_FIELDS)
+    version = selection.version if selection else 0
+    return hashlib.sha256(repr((typed, version)).encode()).hexdigest()[:16]
+
+
+@permission("users.browse")
+@require_safe
+def menu(request: StaffRequest, user_id: int) -> HttpResponse:
+    """What may be done to one user: the quick-action menu, or a page of it."""
+    target = get_object_or_404(User, pk=user_id)
+    items = operations.menus(
+        list(registered().values()), [target.pk], actor=request.user, now=time_now()
+    )[target.pk]
+    template = "users/_acts_menu.html" if request.htmx else "users/acts_menu.html"
+    in_row = urlsplit(request.htmx.current_url or "").path == reverse("users:list")
+    return render(request, template, {"target": target, "items": items, "in_row": in_row})
+
+
+@permission("users.browse")
+@require_http_methods(["GET", "HEAD", "POST"])
+def one(request: StaffRequest, user_id: int, code: str) -> HttpResponse:
+    """An operation on one user."""
+    operation = _permitted(request, code)
+    target = get_object_or_404(User, pk=user_id)
+    attempt = _attempt(request, operation, [target.pk])
+    attempt.target = target
+    return _respond(request, attempt)
+
+
+@permission("audit.preview_many")
+@require_http_methods(["GET", "HEAD", "POST"])
+def many(request: StaffRequest, selection_id: uuid.UUID, code: str) -> HttpResponse:
+    """An operation on a selection of one's own."""
+    operation = _permitted(request, code)
+    now = time_now()
+    selection = get_object_or_404(
+        Selection, pk=selection_id, owner=request.user, expires_at__gt=now
+    )
+    attempt = _attempt(request, operation, selection.ids)
+    attempt.selection = selection
+    attempt.refused = operations.why_too_many(len(selection.ids)) or (
+        "" if operation.many else _("This is done to one user at a time.")
+    )
+    if not selection.ids:
+        attempt.refused = _("Nobody is selected. Go back and tick some users.")
+    return _respond(request, attempt)
+
+
+def _permitted(request: StaffRequest, code: str) -> Operation:
+    operation = registered().get(code)
+    if operation is None:
+        raise Http404(_("There is no act “%(code)s”.") % {"code": code})
+    if not request.user.may(code):
+        raise PermissionDenied(_("Your role does not allow this."))
+    return operation
+
+
+def _attempt(request: StaffRequest, operation: Operation, ids: Sequence[int]) -> Attempt:
+    now = time_now()
+    data = request.POST if request.method == "POST" else kept_form(request)
+    form = operation.form(data, now=now, auto_id="id_%s")
+    return Attempt(operation, ids, now, form, act_id=_act_id(data))
+
+
+def _act_id(data: QueryDict | None) -> uuid.UUID:
+    if not data or not data.get("act"):
+        return uuid.uuid4()
+    try:
+        return uuid.UUID(data["act"])
+    except ValueError as error:
+        raise BadRequest(_("“act” is not an id.")) from error
+
+
+def _respond(request: StaffRequest, attempt: Attempt) -> HttpResponse:
+    if request.method != "POST":
+        _greet(request, attempt)
+    elif not attempt.refused:
+        if attempt.form.is_valid() and _confirmed(request, attempt):
+            return _perform(request, attempt)
+        if set(attempt.form.errors) <= {"reason", "ticket"}:
+            _preview(request, attempt)
+    return _show(request, attempt)
+
+
+def _greet(request: StaffRequest, attempt: Attempt) -> None:
+    """Say at once what stands in the way of acting on this one user."""
+    if attempt.target is None:
+        return
+    items = operations.menus(
+        [attempt.operation], [attempt.target.pk], actor=request.user, now=attempt.now
+    )
+    attempt.refused = items[attempt.target.pk][0].refusal
+
+
+def _confirmed(request: StaffRequest, attempt: Attempt) -> bool:
+    return (
+        request.POST.get("step") == "confirm"
+        and request.POST.get("previewed") == attempt.fingerprint
+    )
+
+
+def _preview(request: StaffRequest, attempt: Attempt) -> None:
+    try:
+        attempt.receipts = operations.preview(
+            attempt.operation,
+            attempt.ids,
+            attempt.form.params,
+            actor=request.user,
+            now=attempt.now,
+        )
+    except OperationRefused as refusal:
+        attempt.form.add_error(None, str(refusal))
+
+
+def _perform(request: StaffRequest, attempt: Attempt) -> HttpResponse:
+    try:
+        receipts = operations.perform(
+            attempt.operation,
+            attempt.ids,
+            attempt.form.params,
+            actor=request.user,
+            now=attempt.now,
+            reason=attempt.form.cleaned_data["reason"],
+            ticket=attempt.form.cleaned_data["ticket"],
+            seen=_seen(request.POST.get("seen", "")),
+            act_id=attempt.act_id,
+        )
+    except OperationRefused as refusal:
+        attempt.form.add_error(None, str(refusal))
+        return _show(request, attempt)
+    except AlreadyPerformed as earlier:
+        return redirect("operate:act", earlier.act_id)
+    if receipts.act_id is None:
+        attempt.receipts = receipts
+        return _show(request, attempt)
+    return _finished(request, attempt, receipts)
+
+
+def _seen(text: str) -> dict[int, int] | None:
+    if not text:
+        return None
+    try:
+        return {int(pk): int(version) for pk, version in (pair.split(":") for pair in text.split())}
+    except ValueError as error:
+        raise BadRequest(_("“seen” is not a list of versions.")) from error
+
+
+def _finished(request: StaffRequest, attempt: Attempt, receipts: Receipts) -> HttpResponse:
+    text = attempt.operation.done(attempt.form.params, len(receipts.changed))
+    assert receipts.act_id is not None
+    if request.htmx and attempt.target is not None:
+        done = {
+            "attempt": attempt,
+            "text": text,
+            "act": receipts.act_id,
+            "undo": attempt.operation.inverse is not None,
+        }
+        response = render(request, "users/_operated.html", done)
+        response.headers["HX-Trigger"] = f'{{"{_ROW_EVENT}": {{"id": {attempt.target.pk}}}}}'
+        return response
+    if attempt.selection is not None:
+        return redirect("operate:act", receipts.act_id)
+    announce(request, text, receipts.act_id, undo=attempt.operation.inverse is not None)
+    return redirect(attempt.back)
+
+
+def _show(request: StaffRequest, attempt: Attempt) -> HttpResponse:
+    if not request.htmx:
+        template = "users/operate.html"
+    elif (request.htmx.target or "").startswith("row-"):
+        template = "users/_operate_row.html"
+    elif request.POST.get("step") == "look":
+        template = "users/_operate_preview.html"
+    else:
+        template = "users/_operate.html"
+    return render(request, template, {"attempt": attempt, "form": attempt.form})
