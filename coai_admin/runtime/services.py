@@ -72,7 +72,11 @@ class Address:
 
 
 def start(place: Home, address: Address, env: Mapping[str, str]) -> list[Child]:
-    """Start the three. Orphaned, the worker leaves its tasks at once: they are delivered again."""
+    """Start the three.
+
+    An orphaned worker is killed, since without its broker even its cold shutdown hangs; tasks
+    under way are delivered again.
+    """
     commands = {
         "web": (
             *(
@@ -104,7 +108,7 @@ def start(place: Home, address: Address, env: Mapping[str, str]) -> list[Child]:
             log=place.log(name),
             env=env,
             cwd=CHECKOUT,
-            orphaned=signal.SIGQUIT if name == "worker" else None,
+            orphaned=signal.SIGKILL if name == "worker" else None,
         )
         for name, command in commands.items()
     ]
