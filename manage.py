@@ -3,8 +3,19 @@
 import os
 import sys
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
-if __name__ == "__main__":
+
+def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coai_admin.settings")
+    try:
+        settings.INSTALLED_APPS  # noqa: B018 — reads the environment, where a person's mistakes are
+    except ImproperlyConfigured as mistake:
+        sys.exit(str(mistake))
     execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
