@@ -302,6 +302,7 @@ OPERATIONS = [
     "billing.operations.OPERATIONS",
     "users.operations.OPERATIONS",
 ]
+OUTBOX_HANDLERS: dict[str, str] = {}
 USER_PANELS = [
     "users.panels.PANELS",
 ]

@@ -25,10 +25,11 @@ from audit.forms import CONTROL_FIELDS, OperationForm
 from audit.models import Selection
 from audit.operations import Operation
 from audit.registry import operations as registered
-from users.access import permission
+from users.access import permission, permission_named_by
+from users.kept_forms import kept_form
 from users.models import User
 from users.requests import StaffRequest
-from users.sessions import kept_form
+from users.kept_forms import kept_form
 from users.views.acts import announce
 
 _PREVIEW_ROWS = 25
@@ -125,7 +126,7 @@ def menu(request: StaffRequest, user_id: int) -> HttpResponse:
     return render(request, template, {"target": target, "items": items, "in_row": in_row})
 
 
-@permission("users.browse")
+@permission_named_by("code")
 @require_http_methods(["GET", "HEAD", "POST"])
 def one(request: StaffRequest, user_id: int, code: str) -> HttpResponse:
     """An operation on one user."""
@@ -276,10 +277,9 @@ def _finished(request: StaffRequest, attempt: Attempt, receipts: Receipts) -> Ht
 def _show(request: StaffRequest, attempt: Attempt) -> HttpResponse:
     if not request.htmx:
         template = "users/operate.html"
-    elif (request.htmx.target or "").startswith("row-"):
-        template = "users/_operate_row.html"
     elif request.POST.get("step") == "look":
         template = "users/_operate_preview.html"
     else:
-        template = "users/_operate.html"
-    return render(request, template, {"attempt": attempt, "form": attempt.form})
+        template = "users/_operate_row.html"
+    context = {"attempt": attempt, "form": attempt.form, "in_row": bool(request.htmx)}
+    return render(request, template, context)

@@ -6,6 +6,7 @@ import "./dialogs.js";
 import "./copy.js";
 import "./selection.js";
 import "./unfold.js";
+import "./shown-when.js";
 import "./keyboard.js";
 import "./busy.js";
 import "./unsaved.js";

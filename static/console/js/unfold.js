@@ -15,8 +15,13 @@ document.addEventListener("htmx:load", (event) => {
   const unfold = event.target;
   if (!unfold.matches?.("tr.unfold")) return;
   for (const other of document.querySelectorAll("tr.unfold")) if (other !== unfold) other.remove();
-  const first = unfold.querySelector("[autofocus], [aria-invalid=true], input:not([type=hidden]), select, textarea, button, a[href]");
-  first?.focus();
+  for (const wanted of ["[aria-invalid=true]", "[autofocus]", "input:not([type=hidden]), select, textarea", "button", "a[href]"]) {
+    const first = unfold.querySelector(wanted);
+    if (first) {
+      first.focus({ preventScroll: true });
+      break;
+    }
+  }
   unfold.scrollIntoView({ block: "nearest" });
 });
 

@@ -1,0 +1,25 @@
+"""Jobs of the audit app. Each is a thin door to a function that any code can call."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils.timezone import now
+
+from audit import outbox, partitions
+
+_AHEAD = timedelta(days=93)
+
+
+@shared_task(runs_as="system")
+def deliver_outbox() -> None:
+    """Every few seconds: hand waiting messages to their handlers."""
+    outbox.deliver(now=now())
+
+
+@shared_task(runs_as="system")
+def ensure_partitions() -> None:
+    """Several times a day: make the partitions of this month and the next three."""
+    today = now()
+    partitions.ensure_partitions(today, today + _AHEAD)

@@ -1,0 +1,432 @@
+"""What holds for every operation, present and future: one row of sample arguments each, and the
+same tests for all."""
+
+import inspect
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils.timezone import now
+
+from audit import execution, operations
+from audit.models import Act, AuditEntry, Receipt
+from audit.registry import operations as registered
+from tests import checksum
+from tests.factories import make_key, make_staff, make_user, make_users
+from users import roles, services
+from users.models import ApiKey, Restriction, User
+from users.roles import Role
+
+pytestmark = pytest.mark.django_db
+
+END = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def _with_access(ids):
+    for pk in ids:
+        user = User(pk=pk)
+        make_key(user)
+
+
+def _suspended(ids):
+    services.suspend(
+        ids, actor=execution.people.SYSTEM, reason_code="spam", ends_at=END, reason="before"
+    )
+
+
+def _with_credits(ids):
+    from billing.services import adjust_credits
+
+    adjust_credits(ids, actor=execution.people.SYSTEM, delta=100, reason="before")
+
+
+SAMPLES = {
+    "billing.adjust_credits": {
+        "prepare": _with_credits,
+        "data": {"delta": "12.5", "reason": "a gift"},
+    },
+    "users.suspend": {
+        "prepare": _with_access,
+        "data": {"reason_code": "spam", "ends_at": "3d", "reason": "spam wave"},
+    },
+    "users.lift_restriction": {
+        "prepare": _suspended,
+        "data": {"kind": "suspension", "reason_code": "", "reason": "appeal"},
+    },
+}
+every_operation = pytest.mark.parametrize("code", sorted(SAMPLES))
+
+
+def sample(code, ids):
+    """The operation, its cleaned parameters, and targets on which it changes something."""
+    operation = registered()[code]
+    SAMPLES[code]["prepare"](ids)
+    form = operation.form(SAMPLES[code]["data"], now=now())
+    assert form.is_valid(), form.errors
+    return operation, form
+
+
+def state(ids):
+    """All that operations change about people, by table; what undo must bring back."""
+    restrictions = [
+        [r.user_id, r.kind, r.reason_id, str(r.ends_at)]
+        for r in Restriction.objects.live(now()).filter(user__in=ids).order_by("pk")
+    ]
+    keys = list(
+        ApiKey.objects.filter(user__in=ids).order_by("pk").values_list("user", "revoked_at")
+    )
+    balances = list(
+        User.objects.filter(pk__in=ids).order_by("pk").values_list("pk", "account__balance")
+    )
+    return {"restrictions": restrictions, "keys": keys, "balances": balances}
+
+
+def test_every_operation_has_a_sample():
+    assert set(registered()) == set(SAMPLES)
+
+
+@every_operation
+def test_operation_code_is_the_name_of_its_service(code):
+    operation = registered()[code]
+    app, _dot, name = code.partition(".")
+    assert operation.service.__module__.partition(".")[0] == app
+    assert operation.service.__name__ == name
+    assert operation.inverse is None or operation.inverse.code == code
+
+
+@every_operation
+def test_operation_form_fields_are_the_parameters_of_its_service(code):
+    operation = registered()[code]
+    parameters = set(inspect.signature(operation.service).parameters)
+    assert set(operation.form(now=now()).fields) == parameters - {"users", "actor", "now"}
+
+
+@every_operation
+def test_operation_has_a_row_in_the_role_matrix(code):
+    assert code in roles.ROWS
+
+
+@every_operation
+def test_operation_fields_have_labels_and_refuse_unknown_keys(code):
+    operation = registered()[code]
+    assert all(field.label for field in operation.form(now=now()).fields.values())
+    form = operation.form(SAMPLES[code]["data"] | {"balance": "1"}, now=now())
+    assert not form.is_valid()
+    assert "balance" in str(form.errors)
+
+
+@every_operation
+def test_operation_preview_is_what_acting_does_and_writes_nothing(code):
+    ids = make_users(3)
+    operation, form = sample(code, ids)
+    actor = make_staff(Role.SUPER_ADMIN)
+    moment = now()
+    before = checksum.database()
+
+    seen = operations.preview(operation, ids, form.params, actor=actor, now=moment)
+
+    assert checksum.database() == before
+    done = operations.perform(
+        operation, ids, form.params, actor=actor, now=moment, reason="as previewed"
+    )
+    assert [(r.target_id, r.outcome, r.before, r.after) for r in seen.rows] == [
+        (r.target_id, r.outcome, r.before, r.after) for r in done.rows
+    ]
+    assert len(done.changed) == 3
+    assert checksum.database() != before
+
+
+@every_operation
+def test_operation_leaves_one_receipt_and_one_entry_per_target(code):
+    ids = make_users(2)
+    operation, form = sample(code, ids)
+    actor = make_staff(Role.SUPER_ADMIN)
+
+    done = operations.perform(
+        operation, ids, form.params, actor=actor, now=now(), reason="why", ticket="T-1"
+    )
+
+    act = Act.objects.get(pk=done.act_id)
+    assert (act.code, act.actor_id, act.reason, act.ticket) == (code, actor.pk, "why", "T-1")
+    assert (act.changed, act.unchanged, act.refused) == (2, 0, 0)
+    assert Receipt.objects.filter(act=act).count() == 2
+    entries = AuditEntry.objects.filter(act_id=act.pk).select_related("personal")
+    assert {entry.target_id for entry in entries} == set(ids)
+    for entry in entries:
+        assert entry.action == code
+        assert entry.actor_id == actor.pk
+        assert entry.changes
+        assert entry.personal.actor_name == actor.username
+        assert entry.personal.target_name == User.objects.get(pk=entry.target_id).username
+
+
+@every_operation
+def test_operation_takes_as_many_statements_for_one_as_for_a_thousand(code):
+    one, thousand = make_users(1), make_users(1_000)
+    operation, form = sample(code, one)
+    SAMPLES[code]["prepare"](thousand)
+    actor = make_staff(Role.SUPER_ADMIN)
+    counts = []
+    for ids in (one, thousand):
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            done = operations.perform(
+                operation, ids, form.params, actor=actor, now=now(), reason="count"
+            )
+        assert len(done.changed) == len(ids)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+@every_operation
+def test_operation_undone_restores_what_was(code):
+    ids = make_users(3)
+    operation, form = sample(code, ids)
+    actor = make_staff(Role.SUPER_ADMIN)
+    before = state(ids)
+    done = operations.perform(operation, ids, form.params, actor=actor, now=now(), reason="oops")
+    assert state(ids) != before
+
+    act = Act.objects.get(pk=done.act_id)
+    undone = operations.undo(operation, act, actor=actor, now=now(), reason="undo")
+
+    assert len(undone.changed) == 3
+    assert state(ids) == before
+    assert Act.objects.get(pk=undone.act_id).undoes_id == act.pk
+    with pytest.raises(operations.OperationRefused, match="already"):
+        operations.undo(operation, act, actor=actor, now=now(), reason="again")
+
+
+@every_operation
+def test_operation_repeated_with_the_same_id_acts_once(code):
+    ids = make_users(1)
+    operation, form = sample(code, ids)
+    actor = make_staff(Role.SUPER_ADMIN)
+    act_id = uuid.uuid4()
+    perform = lambda: operations.perform(  # noqa: E731
+        operation, ids, form.params, actor=actor, now=now(), reason="twice", act_id=act_id
+    )
+    perform()
+    before = checksum.database()
+    with pytest.raises(execution.AlreadyPerformed):
+        perform()
+    assert checksum.database() == before
+
+
+@every_operation
+def test_operation_on_oneself_is_refused(code):
+    actor = make_staff(Role.SUPER_ADMIN)
+    operation, form = sample(code, [actor.pk])
+    before = checksum.database()
+    done = operations.perform(
+        operation, [actor.pk], form.params, actor=actor, now=now(), reason="x"
+    )
+    assert [row.refusal.sentence for row in done.refused] == [
+        "This is your own account; ask a colleague."
+    ]
+    assert checksum.database() == before
+
+
+@every_operation
+@pytest.mark.parametrize(
+    ("actor_role", "target_role"),
+    [
+        (Role.USER_ADMIN, Role.USER_ADMIN),
+        (Role.USER_ADMIN, Role.SUPER_ADMIN),
+        (Role.SUPER_ADMIN, Role.SUPER_ADMIN),
+    ],
+)
+def test_operation_on_an_equal_or_higher_rank_is_refused(code, actor_role, target_role):
+    target = make_staff(target_role)
+    operation, form = sample(code, [target.pk])
+    before = state([target.pk])
+    done = operations.perform(
+        operation, [target.pk], form.params, actor=make_staff(actor_role), now=now(), reason="x"
+    )
+    assert len(done.refused) == 1
+    assert state([target.pk]) == before
+
+
+@every_operation
+def test_operation_on_a_vanished_user_is_refused_and_spares_the_others(code):
+    ids = make_users(1)
+    operation, form = sample(code, ids)
+    done = operations.perform(
+        operation,
+        [*ids, 10**15],
+        form.params,
+        actor=make_staff(Role.SUPER_ADMIN),
+        now=now(),
+        reason="x",
+    )
+    assert len(done.changed) == 1
+    assert [row.target_id for row in done.refused] == [10**15]
+
+
+def _post(client, url, code, **more):
+    data = SAMPLES[code]["data"] | more
+    page = client.post(url, data | {"step": "preview"})
+    if page.status_code != 200:
+        return page
+    form_values = page.context["attempt"]
+    return client.post(
+        url,
+        data
+        | {
+            "step": "confirm",
+            "act": str(form_values.act_id),
+            "seen": form_values.seen if form_values.receipts else "",
+            "previewed": form_values.fingerprint,
+        },
+    )
+
+
+@every_operation
+@pytest.mark.parametrize("role", [role for role in Role if role != Role.NONE])
+def test_operation_page_does_it_for_permitted_roles_and_writes_nothing_for_others(code, role):
+    [target] = make_users(1)
+    sample(code, [target])
+    actor = make_staff(role)
+    client = Client()
+    client.force_login(actor)
+    before, facts = checksum.database(), state([target])
+
+    response = _post(client, reverse("operate:one", args=[target, code]), code)
+
+    if roles.grant(role, code) == "–":
+        assert response.status_code == 403
+        assert checksum.database() == before
+    else:
+        assert response.status_code == 302, response.content.decode()
+        assert response["Location"] == reverse("user", args=[target])
+        assert state([target]) != facts
+
+
+@every_operation
+@pytest.mark.parametrize("role", [None, Role.NONE])
+def test_operation_page_refuses_strangers_and_writes_nothing(code, role):
+    [target] = make_users(1)
+    sample(code, [target])
+    client = Client()
+    if role is not None:
+        client.force_login(make_user())
+    before = checksum.database()
+    response = client.post(
+        reverse("operate:one", args=[target, code]), SAMPLES[code]["data"] | {"step": "confirm"}
+    )
+    assert response.status_code in (302, 403)
+    if response.status_code == 302:
+        assert reverse("account:sign_in") in response["Location"]
+    assert checksum.database() == before
+
+
+@every_operation
+def test_operation_page_confirms_only_what_was_previewed(code):
+    [target] = make_users(1)
+    sample(code, [target])
+    client = Client()
+    client.force_login(make_staff(Role.SUPER_ADMIN))
+    before = checksum.database()
+    response = client.post(
+        reverse("operate:one", args=[target, code]),
+        SAMPLES[code]["data"] | {"step": "confirm", "previewed": "something else"},
+    )
+    assert response.status_code == 200
+    assert response.context["attempt"].receipts.changed
+    assert checksum.database() == before
+
+
+@every_operation
+def test_operation_page_of_a_vanished_user_is_a_404(code):
+    client = Client()
+    client.force_login(make_staff(Role.SUPER_ADMIN))
+    assert client.get(reverse("operate:one", args=[10**15, code])).status_code == 404
+
+
+@every_operation
+def test_operation_without_a_reason_keeps_what_was_typed(code):
+    [target] = make_users(1)
+    sample(code, [target])
+    client = Client()
+    client.force_login(make_staff(Role.SUPER_ADMIN))
+    typed = SAMPLES[code]["data"] | {"reason": "", "ticket": "T-4711", "step": "confirm"}
+    response = client.post(reverse("operate:one", args=[target, code]), typed)
+    assert response.status_code == 200
+    assert "reason" in response.context["form"].errors
+    assert "T-4711" in response.content.decode()
+
+
+@every_operation
+def test_operation_in_the_row_does_it_without_leaving_the_table(code):
+    [target] = make_users(1)
+    sample(code, [target])
+    client = Client(headers={"HX-Request": "true"})
+    client.force_login(make_staff(Role.SUPER_ADMIN))
+    before = state([target])
+    response = _post(client, reverse("operate:one", args=[target, code]), code)
+    assert response.status_code == 200
+    assert json.loads(response["HX-Trigger"]) == {"user-changed": {"id": target}}
+    assert state([target]) != before
+
+
+def test_menu_greys_what_is_refused_and_leaves_out_what_the_role_lacks():
+    actor = make_staff(Role.USER_ADMIN)
+    [customer], colleague = make_users(1), make_staff(Role.USER_ADMIN)
+    menus = operations.menus(
+        list(registered().values()), [customer, colleague.pk], actor=actor, now=now()
+    )
+    of_customer = {item.operation.code: item.refusal for item in menus[customer]}
+    assert of_customer["users.suspend"] == ""
+    assert of_customer["users.lift_restriction"] == "Not restricted."
+    assert all(item.refusal for item in menus[colleague.pk])
+    reader = make_staff(Role.READ_ONLY)
+    assert operations.menus(list(registered().values()), [customer], actor=reader, now=now()) == {
+        customer: []
+    }
+
+
+def test_menus_take_as_many_queries_for_fifty_as_for_one(django_assert_num_queries):
+    actor, ids = make_staff(Role.SUPER_ADMIN), make_users(50)
+    listed = list(registered().values())
+    with CaptureQueriesContext(connection) as queries:
+        operations.menus(listed, ids[:1], actor=actor, now=now())
+    with django_assert_num_queries(len(queries)):
+        operations.menus(listed, ids, actor=actor, now=now())
+
+
+def test_perform_on_more_than_a_thousand_is_refused_with_the_reason():
+    operation = registered()["users.suspend"]
+    with pytest.raises(
+        operations.OperationRefused, match="1,001 users are selected; at most 1,000"
+    ):
+        operations.perform(
+            operation, range(1_001), {}, actor=make_staff(Role.SUPER_ADMIN), now=now(), reason="x"
+        )
+
+
+def test_undo_of_a_suspension_lifted_meanwhile_is_refused_for_that_user():
+    ids = make_users(2)
+    operation, form = sample("users.suspend", ids)
+    actor = make_staff(Role.SUPER_ADMIN)
+    done = operations.perform(operation, ids, form.params, actor=actor, now=now(), reason="x")
+    services.lift_restriction([ids[0]], actor=actor, reason="by hand")
+    act = Act.objects.get(pk=done.act_id)
+    undone = operations.undo(operation, act, actor=actor, now=now(), reason="undo")
+    assert [row.target_id for row in undone.changed] == [ids[1]]
+    assert [row.target_id for row in undone.refused] == [ids[0]]
+
+
+def test_undo_after_thirty_days_is_refused():
+    ids = make_users(1)
+    operation, form = sample("users.suspend", ids)
+    actor = make_staff(Role.SUPER_ADMIN)
+    done = operations.perform(operation, ids, form.params, actor=actor, now=now(), reason="x")
+    act = Act.objects.get(pk=done.act_id)
+    with pytest.raises(operations.OperationRefused, match="30 days"):
+        operations.undo(operation, act, actor=actor, now=now() + timedelta(days=31), reason="late")
