@@ -14,7 +14,7 @@ function sentenceOf(xhr) {
   }
   if (!type.includes("html")) return "";
   const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
-  return page.querySelector("[data-sentence]")?.textContent.replace(/\s+/g, " ").trim() ?? "";
+  return [...page.querySelectorAll("[data-sentence]")].map((part) => part.textContent.replace(/\s+/g, " ").trim()).join(" ");
 }
 
 function referenceOf(xhr) {
