@@ -2,6 +2,7 @@
 sentence."""
 
 from importlib.util import find_spec
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,15 @@ def _number(name: str, default: int) -> int:
     return int(value)
 
 
+def _networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(value.strip(), strict=False) for value in env.list(name, default=[]))
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name}: {error}. Write addresses or networks, divided by commas: 10.0.0.7,10.1.0.0/16."
+        ) from error
+
+
 MODE = _one_of("COAI_MODE", ("development", "production"), "development")
 PRODUCTION = MODE == "production"
 DEBUG = False  # error pages are ours in development too; tracebacks stand in the log
@@ -61,8 +71,9 @@ PORT = _number("PORT", 8000)
 SITE_URL = env.str("SITE_URL", default=f"http://{BIND}:{PORT}").rstrip("/")
 if not SITE_URL.startswith(("http://", "https://")):
     raise ImproperlyConfigured(f"SITE_URL is {SITE_URL!r}; it must start with http:// or https://.")
-TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
+TRUSTED_PROXIES = _networks("TRUSTED_PROXIES")
 HOME = Path(env.str("COAI_HOME", default=str(BASE_DIR / ".coai")))
+ADMIN_PASSWORD = env.str("COAI_ADMIN_PASSWORD", default="")
 REQUIRE_STAFF_MFA = PRODUCTION or _boolean("COAI_REQUIRE_STAFF_MFA", default=False)
 
 INSTALLED_APPS = [
@@ -92,11 +103,13 @@ if find_spec("django_migration_linter"):  # a tool of bin/check, not of the runn
 
 MIDDLEWARE = [
     "coai_admin.console.middleware.RequestIdMiddleware",
-    "coai_admin.console.middleware.RefuseMalformedMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    # What sets headers stands outside of what may refuse, so that refusals carry them too.
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "coai_admin.console.middleware.RefuseMalformedMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "users.sessions.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -104,7 +117,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "users.sessions.SessionLimitsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "users.access.AccessMiddleware",
@@ -157,6 +169,7 @@ def _database(url: str) -> dict[str, Any]:
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL server (postgresql://…).")
     config["CONN_MAX_AGE"] = 300
     config["CONN_HEALTH_CHECKS"] = True
+    config.setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
     return config
 
 
@@ -251,7 +264,7 @@ PERMISSIONS_POLICY: dict[str, list[str]] = {
         "usb",
     )
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # of any body, files included
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 MAX_JSON_DEPTH = 32
 
@@ -265,6 +278,7 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = HOME / "static"
 WHITENOISE_USE_FINDERS = not PRODUCTION
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -296,6 +310,7 @@ CELERY_REDBEAT_KEY_PREFIX = "coai:beat:"
 CELERY_REDBEAT_LOCK_TIMEOUT = 25
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_TIMEZONE = "UTC"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # its lines go where all go
 
 # What is listed across apps: dotted names, each imported once by the registry in audit
 OPERATIONS = [
@@ -310,13 +325,7 @@ USER_PANELS = [
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "structlog.stdlib.ProcessorFormatter",
-            "processor": "coai_admin.console.logs.render",
-            "foreign_pre_chain": [],
-        }
-    },
+    "formatters": {"line": {"()": "coai_admin.console.logs.formatter", "as_json": PRODUCTION}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {"django.request": {"level": "ERROR"}, "django.security": {"level": "WARNING"}},

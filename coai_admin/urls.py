@@ -4,8 +4,11 @@ refuses any that does not."""
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from users.access import public
+
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="home")),
+    path("", public(RedirectView.as_view(pattern_name="home"))),
+    path("admin/login/", public(RedirectView.as_view(pattern_name="account:sign_in"))),
     path("admin/", include("users.urls.pages")),
     path("admin/", include("users.urls.operate")),
     path("admin/account/", include("users.urls.account")),

@@ -1,0 +1,76 @@
+"""The forms of signing in and of one's own password."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.forms import LoginForm
+from django import forms
+from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
+from django.utils.functional import lazy
+from django.utils.translation import gettext, gettext_lazy as _
+
+from users.models import User
+from users.passwords import matches
+
+LONGEST_PASSWORD = 1024
+
+
+def _password_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharField:
+    widget = forms.PasswordInput(attrs={"autocomplete": autocomplete})
+    return forms.CharField(label=label, strip=False, max_length=LONGEST_PASSWORD, widget=widget, **kwargs)
+
+
+def _requirements() -> str:
+    return " ".join(password_validators_help_texts())
+
+
+class SignInForm(LoginForm):  # type: ignore[misc]
+    """django-allauth's, in our words. Its errors are about the whole form, so that they betray no field."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"] = forms.CharField(
+            label=_("Username or email"),
+            max_length=254,
+            widget=forms.TextInput(
+                attrs={
+                    "autocomplete": "username",
+                    "autocapitalize": "none",
+                    "spellcheck": "false",
+                    "autofocus": True,
+                }
+            ),
+        )
+        self.fields["password"] = _password_field(_("Password"), "current-password")
+        self.order_fields(["login", "password"])
+
+
+class OwnPasswordForm(forms.Form):
+    """A new password of one's own, with the current one as proof."""
+
+    current = _password_field(_("Current password"), "current-password")
+    new = _password_field(_("New password"), "new-password", help_text=lazy(_requirements, str)())
+    again = _password_field(_("New password again"), "new-password")
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+
+    def clean_new(self) -> str:
+        new: str = self.cleaned_data["new"]
+        validate_password(new, self.user)
+        return new
+
+    def clean(self) -> dict[str, Any]:
+        """The current password is checked last, and only when all else fits: it costs a hash."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if {"current", "new", "again"} - set(cleaned):
+            return cleaned
+        if cleaned["new"] != cleaned["again"]:
+            self.add_error("again", gettext("The two do not match."))
+        elif cleaned["new"] == cleaned["current"]:
+            self.add_error("new", gettext("This is the password you have now."))
+        elif not matches(self.user, cleaned["current"]):
+            self.add_error("current", gettext("This is not your current password."))
+        return cleaned

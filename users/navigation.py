@@ -1,0 +1,90 @@
+"""What stands around every page: where one can go, and the clock of the session."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from users.sessions import clock
+
+
+class Place(NamedTuple):
+    """A page in the navigation: the name of its URL, and the permission without which it is not offered (none: it is
+    everybody's own)."""
+
+    label: str | Promise
+    url_name: str
+    icon: str
+    permission: str = ""
+
+
+NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
+    (
+        "",
+        (
+            Place(_("Home"), "home", "home", "users.browse"),
+            Place(_("Users"), "users:list", "users", "users.browse"),
+        ),
+    ),
+    (
+        _("Records"),
+        (
+            Place(_("Audit"), "audit", "audit", "audit.inspect"),
+            Place(_("Imports"), "imports:list", "import", "imports.inspect"),
+        ),
+    ),
+    (
+        _("You"),
+        (
+            Place(_("Password"), "account:password", "lock"),
+            Place(_("Sessions"), "account:sessions", "device"),
+        ),
+    ),
+)
+
+
+def context(request: HttpRequest) -> dict[str, Any]:
+    """``navigation``, ``session_clock`` and ``site_mode`` for every template."""
+    user = getattr(request, "user", None)
+    signed_in = user is not None and user.is_authenticated
+    return {
+        "site_mode": settings.MODE,
+        "navigation": _sections(request) if signed_in else [],
+        "session_clock": _clock(request) if signed_in else None,
+    }
+
+
+def _sections(request: HttpRequest) -> list[dict[str, Any]]:
+    sections = []
+    for label, places in NAVIGATION:
+        items = [_item(request, place) for place in places if _offered(request, place)]
+        if items:
+            sections.append({"label": label, "items": items})
+    return sections
+
+
+def _offered(request: HttpRequest, place: Place) -> bool:
+    user = request.user
+    assert user.is_authenticated
+    if user.must_change_password:
+        return place.url_name == "account:password"
+    return not place.permission or user.may(place.permission)
+
+
+def _item(request: HttpRequest, place: Place) -> dict[str, Any]:
+    url = reverse(place.url_name)
+    is_home = place.url_name == "home"
+    current = request.path == url if is_home else request.path.startswith(url)
+    return {"label": place.label, "url": url, "icon": place.icon, "current": current, "count": None}
+
+
+def _clock(request: HttpRequest) -> dict[str, Any] | None:
+    ends = clock(request)
+    if ends is None:
+        return None
+    return {**ends._asdict(), "ping_url": reverse("account:ping")}
