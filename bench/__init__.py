@@ -1,0 +1,1 @@
+"""Measurements of this console beside their peers: bin/bench NAME (see bench.__main__)."""
