@@ -15,6 +15,8 @@ from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from users import roles
+from users.import_models import ImportRun as ImportRun
+from users.import_models import LegacyRow as LegacyRow
 from users.querysets import RestrictionQuerySet, UserManager, UserQuerySet
 
 
@@ -111,6 +113,10 @@ class User(AbstractBaseUser):
     def sees_only_own(self, code: str) -> bool:
         """Whether the role holds ``code`` for its own records only."""
         return roles.grant(self.role, code) == "O"
+
+    def sees_masked(self, code: str) -> bool:
+        """Whether the role holds ``code`` with personal data masked."""
+        return "M" in roles.grant(self.role, code)
 
     def has_perm(self, perm: str, obj: object = None) -> bool:
         return self.may(perm)
