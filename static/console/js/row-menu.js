@@ -8,16 +8,18 @@ const sheet = document.querySelector("[data-row-menu]");
 let key = null;
 
 function place() {
+  sheet.style.top = sheet.style.left = "0";
   const anchor = key.getBoundingClientRect();
   const box = sheet.getBoundingClientRect();
   const below = anchor.bottom + 4 + box.height <= innerHeight;
   const top = below ? anchor.bottom + 4 : Math.max(8, anchor.top - 4 - box.height);
+  const width = document.documentElement.clientWidth;
   const start = document.dir === "rtl" ? anchor.left : anchor.right - box.width;
   sheet.style.top = `${top}px`;
-  sheet.style.left = `${Math.min(Math.max(8, start), innerWidth - box.width - 8)}px`;
+  sheet.style.left = `${Math.min(Math.max(8, start), width - box.width - 8)}px`;
 }
 
-async function show(link) {
+async function show(link, byKeyboard) {
   if (key === link && sheet.matches(":popover-open")) {
     sheet.hidePopover();
     return;
@@ -38,7 +40,7 @@ async function show(link) {
     return;
   }
   place();
-  sheet.querySelector("a[href], button:not([disabled])")?.focus({ focusVisible: true });
+  sheet.querySelector("a[href], button:not([disabled])")?.focus({ focusVisible: byKeyboard });
 }
 
 if (sheet) {
@@ -46,7 +48,7 @@ if (sheet) {
     const link = event.target.closest("[data-menu-url]");
     if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
       event.preventDefault();
-      show(link);
+      show(link, event.detail === 0);
     } else if (sheet.contains(event.target) && event.target.closest("a, button")) {
       sheet.hidePopover();
     }

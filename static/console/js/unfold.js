@@ -23,6 +23,7 @@ document.addEventListener("htmx:load", (event) => {
     }
   }
   unfold.scrollIntoView({ block: "nearest" });
+  unfold.previousElementSibling?.scrollIntoView({ block: "nearest" });
 });
 
 document.addEventListener("click", (event) => {
