@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from celery import shared_task
 from django.utils.timezone import now
 
 from audit import outbox, partitions
+from coai_admin.console.jobs import job
 
 _AHEAD = timedelta(days=93)
 
 
-@shared_task(runs_as="system")
+@job(runs_as="system")
 def deliver_outbox() -> None:
     """Every few seconds: hand waiting messages to their handlers."""
     outbox.deliver(now=now())
 
 
-@shared_task(runs_as="system")
+@job(runs_as="system")
 def ensure_partitions() -> None:
     """Several times a day: make the partitions of this month and the next three."""
     today = now()

@@ -1,12 +1,13 @@
 """Who may open what: denied unless declared.
 
-Every view carries one of the marks below, which AccessMiddleware enforces; ``manage.py check`` fails for a URL
-without one (``users.checks``). A mark is about opening a page at all. What is done there is asked once more, of the
-operation itself (``audit.operations``), and what is shown by the rules of the columns.
+Every view carries one of the marks below, which AccessMiddleware enforces; ``manage.py check``
+fails for a URL without one (``users.checks``). A mark is about opening a page at all. What is done
+there is asked once more, of the operation itself (``audit.operations``), and what is shown by the
+rules of the columns.
 
-A grant of the matrix in any form but "–" opens the page: M (masked) and O (own records) are the page's to keep,
-c (capped) is the operation's. S (step-up) and 2 (second approver) open it as ✔ does until second factors and
-approvals exist: this is the one place that will tell them apart.
+A grant of the matrix in any form but "–" opens the page: M (masked) and O (own records) are the
+page's to keep, c (capped) is the operation's. S (step-up) and 2 (second approver) open it as ✔
+does until second factors and approvals exist: this is the one place that will tell them apart.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ log = structlog.get_logger(__name__)
 
 
 class Access(NamedTuple):
-    """What a view declares: ``code`` is the permission, or ``argument`` the part of the URL that names it."""
+    """What a view declares: ``code`` is the permission, or ``argument`` the part of the URL
+    that names it."""
 
     kind: Literal["public", "own", "permission"]
     code: str = ""
@@ -48,7 +50,8 @@ def permission(code: str) -> Callable[[View], View]:
 
 
 def permission_named_by(argument: str) -> Callable[[View], View]:
-    """Open to those whose role holds the permission that the URL's ``argument`` names: the pages of operations."""
+    """Open to those whose role holds the permission that the URL's ``argument`` names: the
+    pages of operations."""
     return _mark(Access("permission", argument=argument))
 
 
@@ -121,7 +124,10 @@ def _require(request: HttpRequest, code: str) -> None:
     log.warning("permission_denied", permission=code, path=request.path)
     if user.role == roles.Role.NONE:
         raise PermissionDenied(
-            _("Your account has no role in this console: you see only your own password and sessions.")
+            _(
+                "Your account has no role in this console: "
+                "you see only your own password and sessions."
+            )
         )
     raise PermissionDenied(
         _("This needs the permission to %(what)s (%(code)s), which your role does not hold.")
@@ -130,11 +136,13 @@ def _require(request: HttpRequest, code: str) -> None:
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
-    """The sign-in, and back. A form is kept; a fragment or a program gets a 401, which the page's script turns into a
-    dialog over what was typed."""
+    """The sign-in, and back. A form is kept; a fragment or a program gets a 401, which the
+    page's script turns into a dialog over what was typed."""
     kept_forms.keep(request)
     if request.headers.get("HX-Request") == "true" or request.path_info.startswith("/api/"):
-        return answer(request, 401, message=_("You are signed out."), template="account/signed_out.html")
+        return answer(
+            request, 401, message=_("You are signed out."), template="account/signed_out.html"
+        )
     back = _back(request)
     return redirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': back})}")
 
@@ -144,8 +152,10 @@ def _back(request: HttpRequest) -> str:
     if request.method in ("GET", "HEAD"):
         return request.get_full_path()
     referer = request.META.get("HTTP_REFERER", "")
-    if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
-        parts = urlsplit(referer)
+    if url_has_allowed_host_and_scheme(
+        referer, {request.get_host()}, require_https=request.is_secure()
+    ):
+        parts = urlsplit(str(referer))
         return parts.path + (f"?{parts.query}" if parts.query else "")
     return request.path
 

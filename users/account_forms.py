@@ -6,9 +6,13 @@ from typing import Any
 
 from allauth.account.forms import LoginForm
 from django import forms
-from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
+from django.contrib.auth.password_validation import (
+    password_validators_help_texts,
+    validate_password,
+)
 from django.utils.functional import lazy
-from django.utils.translation import gettext, gettext_lazy as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from users.models import User
 from users.passwords import matches
@@ -18,7 +22,9 @@ LONGEST_PASSWORD = 1024
 
 def _password_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharField:
     widget = forms.PasswordInput(attrs={"autocomplete": autocomplete})
-    return forms.CharField(label=label, strip=False, max_length=LONGEST_PASSWORD, widget=widget, **kwargs)
+    return forms.CharField(
+        label=label, strip=False, max_length=LONGEST_PASSWORD, widget=widget, **kwargs
+    )
 
 
 def _requirements() -> str:
@@ -26,7 +32,8 @@ def _requirements() -> str:
 
 
 class SignInForm(LoginForm):  # type: ignore[misc]
-    """django-allauth's, in our words. Its errors are about the whole form, so that they betray no field."""
+    """django-allauth's, in our words. Its errors are about the whole form, so that they betray
+    no field."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

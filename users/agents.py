@@ -35,7 +35,8 @@ _SYSTEMS = (
 
 
 def in_words(agent: str) -> str:
-    """``Firefox on Linux``, for a User-Agent header. What is not recognised is shown shortened, as it came."""
+    """``Firefox on Linux``, for a User-Agent header. What is not recognised is shown shortened,
+    as it came."""
     browser = next((name for mark, name in _BROWSERS if mark in agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in agent), "")
     if browser and system:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from celery import current_app
 from django.core.checks import CheckMessage, Error
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from audit.registry import operations
+from coai_admin.console.jobs import Principal
 from users import roles
 from users.access import Access
 
-RUNS_AS = ("system", "requester")
+RUNS_AS = get_args(Principal)
 
 
 def check_access(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Every URL declares its access, every operation has a row in the matrix, every task says as whom it runs."""
+    """Every URL declares its access, every operation has a row in the matrix, every task says
+    as whom it runs."""
     return [*_urls(), *_operations(), *_tasks()]
 
 
@@ -53,12 +55,13 @@ def _operations() -> Iterator[CheckMessage]:
 
 
 def _tasks() -> Iterator[CheckMessage]:
-    """A task declares ``runs_as``: "system", or "requester" when it acts for the person named in its arguments."""
+    """A task declares ``runs_as``: "system", or "requester" when it acts for the person named
+    in its arguments."""
     current_app.loader.import_default_modules()
     for name, task in sorted(current_app.tasks.items()):
         if not name.startswith("celery.") and getattr(task, "runs_as", None) not in RUNS_AS:
             yield Error(
                 f"The task {name} does not say as whom it runs.",
-                hint='Write @shared_task(runs_as="system").',
+                hint='Write @job(runs_as="system") of coai_admin.console.jobs.',
                 id="users.E004",
             )

@@ -1,10 +1,11 @@
-"""Password hashes of people who came from CoAI, which keeps ``hex(sha256(trim(password)))``: no salt, no cost.
+"""Password hashes of people who came from CoAI, which keeps ``hex(sha256(trim(password)))``: no
+salt, no cost.
 
-Such a hash is never stored as it came. At import it becomes an HMAC under a key of this server (``ImportHasher``), so
-that the person can sign in at once; a background job wraps that in argon2 (``WrappedImportHasher``, by ``wrap``);
-at sign-in it is replaced by plain argon2. The key is derived from SECRET_KEY and named in each hash: whoever loses
-SECRET_KEY loses these passwords, and after a rotation the old one must stay in SECRET_KEY_FALLBACKS until nobody's
-hash names it.
+Such a hash is never stored as it came. At import it becomes an HMAC under a key of this server
+(``ImportHasher``), so that the person can sign in at once; a background job wraps that in argon2
+(``WrappedImportHasher``, by ``wrap``); at sign-in it is replaced by plain argon2. The key is
+derived from SECRET_KEY and named in each hash: whoever loses SECRET_KEY loses these passwords, and
+after a rotation the old one must stay in SECRET_KEY_FALLBACKS until nobody's hash names it.
 """
 
 from __future__ import annotations
@@ -46,10 +47,11 @@ def from_coai(sha256_hex: str) -> str:
 
 
 def wrap(encoded: str) -> str:
-    """The same password in argon2, for a hash made by ``from_coai``. Takes as long as argon2 takes.
+    """The same password in argon2, for a hash made by ``from_coai``. Takes as long as argon2
+    takes.
 
-    Whoever stores it must do so only where the old hash still stands: the person may have signed in meanwhile.
-    Raises ValueError for any other hash.
+    Whoever stores it must do so only where the old hash still stands: the person may have signed
+    in meanwhile. Raises ValueError for any other hash.
     """
     algorithm, _separator, rest = encoded.partition("$")
     if algorithm != ImportHasher.algorithm:
@@ -76,7 +78,8 @@ def _mac(key: bytes, sha256_hex: str) -> str:
 
 
 class ImportHasher(BasePasswordHasher):
-    """``import_hmac$<key>$<mac>``: HMAC-SHA256 under the server's key over CoAI's hexadecimal hash."""
+    """``import_hmac$<key>$<mac>``: HMAC-SHA256 under the server's key over CoAI's hexadecimal
+    hash."""
 
     algorithm = "import_hmac"
 
@@ -103,7 +106,7 @@ class ImportHasher(BasePasswordHasher):
         algorithm, key, mac = encoded.split("$")
         return {"algorithm": algorithm, "key": key, "hash": mac, "salt": ""}
 
-    def safe_summary(self, encoded: str) -> dict[str, Any]:
+    def safe_summary(self, encoded: str) -> Any:
         decoded = self.decode(encoded)
         return {_("algorithm"): decoded["algorithm"], _("hash"): mask_hash(decoded["hash"])}
 
@@ -129,9 +132,13 @@ class WrappedImportHasher(BasePasswordHasher):
 
     def decode(self, encoded: str) -> dict[str, Any]:
         _algorithm, key_name, inner = encoded.split("$", 2)
-        return {**Argon2PasswordHasher().decode(inner), "algorithm": self.algorithm, "key": key_name}
+        return {
+            **Argon2PasswordHasher().decode(inner),
+            "algorithm": self.algorithm,
+            "key": key_name,
+        }
 
-    def safe_summary(self, encoded: str) -> dict[str, Any]:
+    def safe_summary(self, encoded: str) -> Any:
         inner = encoded.split("$", 2)[2]
         return {**Argon2PasswordHasher().safe_summary(inner), _("algorithm"): self.algorithm}
 

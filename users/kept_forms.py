@@ -1,5 +1,5 @@
-"""What somebody typed into a form whose session had ended: kept in the session of the sign-in page, shown again after
-signing in. Never passwords, never files, never another person's."""
+"""What somebody typed into a form whose session had ended: kept in the session of the sign-in
+page, shown again after signing in. Never passwords, never files, never another person's."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def keep(request: HttpRequest) -> None:
 
 
 def kept_form(request: HttpRequest) -> QueryDict | None:
-    """What was typed into the form of this page before signing in, once; None when nothing was. It is to be shown, not
-    to be acted on."""
+    """What was typed into the form of this page before signing in, once; None when nothing was.
+    It is to be shown, not to be acted on."""
     kept = request.session.get(_KEY)
     if kept is None or kept["path"] != request.path:
         return None

@@ -14,8 +14,8 @@ from users.sessions import clock
 
 
 class Place(NamedTuple):
-    """A page in the navigation: the name of its URL, and the permission without which it is not offered (none: it is
-    everybody's own)."""
+    """A page in the navigation: the name of its URL, and the permission without which it is not
+    offered (none: it is everybody's own)."""
 
     label: str | Promise
     url_name: str

@@ -1,5 +1,5 @@
-"""Checking and setting passwords: the only module that writes ``User.password`` of an existing account, apart from the
-job that wraps imported hashes."""
+"""Checking and setting passwords: the only module that writes ``User.password`` of an existing
+account, apart from the job that wraps imported hashes."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def is_guarded_by_import_hash_alone(user: User) -> bool:
 
 
 def matches(user: User, typed: str) -> bool:
-    """Whether this is the user's password. White space at its ends is forgiven, as CoAI forgave it. Takes the time of
-    one argon2, of two when there was white space. A hash of an import, or of an older strength, is not yet replaced:
-    see ``strengthen``."""
+    """Whether this is the user's password. White space at its ends is forgiven, as CoAI forgave
+    it. Takes the time of one argon2, of two when there was white space. A hash of an import, or
+    of an older strength, is not yet replaced: see ``strengthen``."""
     trimmed = go_trim(typed)
     for attempt in dict.fromkeys((typed, trimmed)):
         with one_hash():
@@ -60,8 +60,8 @@ def spend_time_on(typed: str) -> None:
 
 
 def strengthen(user: User, typed: str) -> None:
-    """Replace a hash that is not as strong as today's, knowing that ``typed`` matched it. Nothing else changes: not the
-    date of the password, no session."""
+    """Replace a hash that is not as strong as today's, knowing that ``typed`` matched it.
+    Nothing else changes: not the date of the password, no session."""
     algorithm, _separator, _rest = user.password.partition("$")
     imported = algorithm in _IMPORTED
     hasher = identify_hasher(user.password)

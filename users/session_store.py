@@ -1,8 +1,10 @@
-"""Sessions in PostgreSQL (``users.models.Session``), where ending a thousand of them is one DELETE.
+"""Sessions in PostgreSQL (``users.models.Session``), where ending a thousand of them is one
+DELETE.
 
-The cookie holds the key; the table holds its SHA-256, so that neither a copy of the database nor a list of sessions
-on a page lets anybody in. A session ends when it was not used for ``SESSION_IDLE_SECONDS`` or is older than
-``SESSION_ABSOLUTE_SECONDS``; ``expire_date`` is the earlier of both.
+The cookie holds the key; the table holds its SHA-256, so that neither a copy of the database nor a
+list of sessions on a page lets anybody in. A session ends when it was not used for
+``SESSION_IDLE_SECONDS`` or is older than ``SESSION_ABSOLUTE_SECONDS``; ``expire_date`` is the
+earlier of both.
 """
 
 from __future__ import annotations
@@ -36,12 +38,16 @@ def ends(*, created_at: datetime, seen_at: datetime) -> datetime:
 
 
 class SessionStore(SessionBase):
-    """Django's session engine over our table. ``ip`` and ``agent`` are those of the request that may create one.
+    """Django's session engine over our table. ``ip`` and ``agent`` are those of the request that
+    may create one.
 
-    ``row`` is the row that was loaded; ``ended_user_id`` whose session it was, when what the cookie named was over.
+    ``row`` is the row that was loaded; ``ended_user_id`` whose session it was, when what the
+    cookie named was over.
     """
 
-    def __init__(self, session_key: str | None = None, *, ip: str | None = None, agent: str = "") -> None:
+    def __init__(
+        self, session_key: str | None = None, *, ip: str | None = None, agent: str = ""
+    ) -> None:
         super().__init__(session_key)
         self.ip, self.agent = ip, agent[:_LONGEST_AGENT].replace("\x00", "")
         self.row: Session | None = None
@@ -66,7 +72,7 @@ class SessionStore(SessionBase):
 
     def create(self) -> None:
         while True:
-            self._session_key = self._get_new_session_key()
+            self._session_key = self._get_new_session_key()  # type: ignore[attr-defined]
             try:
                 self.save(must_create=True)
             except CreateError:
@@ -78,7 +84,7 @@ class SessionStore(SessionBase):
         if self.session_key is None:
             self.create()
             return
-        data = self._get_session(no_load=must_create)
+        data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
         user_id = data.get(SESSION_KEY)
         key, encoded = digest(self.session_key), self.encode(data)
         if not must_create:

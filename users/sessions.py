@@ -21,8 +21,8 @@ _WRITE_AT_MOST_EVERY = timedelta(minutes=1)
 
 
 def end_sessions(user_ids: Collection[int], *, keep: str | None = None) -> int:
-    """End every session of these people, in one statement; each is out at the next request. ``keep``: the primary key
-    of one that stays. Returns how many were ended."""
+    """End every session of these people, in one statement; each is out at the next request.
+    ``keep``: the primary key of one that stays. Returns how many were ended."""
     sessions = Session.objects.filter(user__in=user_ids)
     if keep is not None:
         sessions = sessions.exclude(pk=keep)
@@ -70,8 +70,8 @@ def _row(request: HttpRequest) -> Session | None:
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
-    """Django's, which also tells a new session where it comes from. A session that was ended while its own request was
-    under way leads to the sign-in."""
+    """Django's, which also tells a new session where it comes from. A session that was ended
+    while its own request was under way leads to the sign-in."""
 
     def process_request(self, request: HttpRequest) -> None:
         request.session = SessionStore(
@@ -88,7 +88,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
 
 class SessionLimitsMiddleware:
-    """Write down, at most once a minute, that the person is there. The limits themselves are kept by the store."""
+    """Write down, at most once a minute, that the person is there. The limits themselves are
+    kept by the store."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

@@ -1,7 +1,8 @@
 """Signing in: who is meant by a name, who may come in, and how often one may try.
 
-django-allauth leads through it (throttles before the password is checked, rotates the session); this module tells it
-how people are found and refused. The form and the page are in ``users.views.account``.
+django-allauth leads through it (throttles before the password is checked, rotates the session);
+this module tells it how people are found and refused. The form and the page are in
+``users.views.account``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.utils.formats import date_format
 from django.utils.timezone import now as time_now
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from audit import record
 from coai_admin.console import circumstances
@@ -39,8 +41,9 @@ log = structlog.get_logger(__name__)
 
 
 def people_meant_by(name: str) -> list[User]:
-    """Whose name this may be, the likeliest first: a username exactly, a name in CoAI exactly (two sources, or a
-    collision of case, may have renamed its owner), a username in another case, an email address.
+    """Whose name this may be, the likeliest first: a username exactly, a name in CoAI exactly (two
+    sources, or a collision of case, may have renamed its owner), a username in another case, an
+    email address.
 
     Several people only where an import brought them: a name that is somebody else's address, say.
     """
@@ -63,7 +66,7 @@ def why_not_in(user: User, *, now: datetime) -> str:
     if user.closed_at is not None:
         return _("This account is closed.")
     restriction = (
-        Restriction.objects.live(now)  # type: ignore[attr-defined]
+        Restriction.objects.live(now)
         .filter(user=user, kind=SUSPENSION)
         .order_by("-ends_at", "pk")
         .first()
@@ -71,7 +74,10 @@ def why_not_in(user: User, *, now: datetime) -> str:
     if restriction is not None:
         return _suspended(restriction)
     if user.is_staff and is_guarded_by_import_hash_alone(user):
-        return _("Your imported password is still being put under stronger protection. Try again in a few minutes.")
+        return _(
+            "Your imported password is still being put under stronger protection. "
+            "Try again in a few minutes."
+        )
     return ""
 
 
@@ -85,7 +91,8 @@ def _suspended(restriction: Restriction) -> str:
 
 
 class SignInBackend(BaseBackend):
-    """Checks a name and a password. A name that nobody has takes as long as one that somebody has."""
+    """Checks a name and a password. A name that nobody has takes as long as one that somebody
+    has."""
 
     def authenticate(
         self,
@@ -94,8 +101,9 @@ class SignInBackend(BaseBackend):
         password: str | None = None,
         **_others: Any,
     ) -> User | None:
-        """The person, or None. Raises ValidationError with a sentence for somebody whose password is right but who is
-        not let in, TooBusy when as many passwords as possible are being checked already."""
+        """The person, or None. Raises ValidationError with a sentence for somebody whose
+        password is right but who is not let in, TooBusy when as many passwords as possible are
+        being checked already."""
         if not username or not password:
             return None
         people = people_meant_by(username)
@@ -111,12 +119,13 @@ class SignInBackend(BaseBackend):
         return None
 
     def get_user(self, user_id: Any) -> User | None:
-        """Whose session this is, unless the account is closed or suspended meanwhile: asked at every request."""
+        """Whose session this is, unless the account is closed or suspended meanwhile: asked at
+        every request."""
         open_accounts = User.objects.filter(pk=user_id, closed_at__isnull=True)
         return open_accounts.unrestricted(SUSPENSION, time_now()).first()
 
 
-class AccountAdapter(DefaultAccountAdapter):
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """What django-allauth asks of the project."""
 
     error_messages = {
@@ -132,7 +141,8 @@ class AccountAdapter(DefaultAccountAdapter):
         return circumstances.ip() or ""
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        """Attempts are counted per name *and* address, so that nobody can lock another person out."""
+        """Attempts are counted per name *and* address, so that nobody can lock another person
+        out."""
         name = credentials.get("username") or credentials.get("email") or ""
         return f"{neighbourhood(circumstances.ip())}|{name.casefold()}"
 
@@ -145,6 +155,9 @@ class AccountAdapter(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         now = time_now()
         User.objects.filter(pk=user.pk).update(last_seen_at=now)
-        record.entry("account.sign_in", actor=user, now=now, target=("user", user.pk, user.username))
+        record.entry(
+            "account.sign_in", actor=user, now=now, target=("user", user.pk, user.username)
+        )
         log.info("signed_in", user=user.pk, ip=circumstances.ip())
-        return super().post_login(request, user, **kwargs)
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        return response

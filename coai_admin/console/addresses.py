@@ -10,9 +10,10 @@ Network = IPv4Network | IPv6Network
 
 
 def client_address(meta: Mapping[str, str], trusted: Sequence[Network]) -> str | None:
-    """The client's address: the peer's, or, when the peer is a trusted proxy, the right-most hop of
-    X-Forwarded-For that is none of ours. What a client writes into that header itself stands further left and
-    is never reached. None when there is no peer address (a Unix socket)."""
+    """The client's address: the peer's, or, when the peer is a trusted proxy, the right-most
+    hop of X-Forwarded-For that is none of ours. What a client writes into that header itself
+    stands further left and is never reached. None when there is no peer address (a Unix
+    socket)."""
     client = _parse(meta.get("REMOTE_ADDR", ""))
     for hop in reversed(meta.get("HTTP_X_FORWARDED_FOR", "").split(",")):
         if client is None or not _within(client, trusted):
@@ -31,7 +32,8 @@ def from_trusted_proxy(meta: Mapping[str, str], trusted: Sequence[Network]) -> b
 
 
 def neighbourhood(address: str | None) -> str:
-    """What throttles count as one client: an IPv4 address, or the /64 that a subscriber of IPv6 owns."""
+    """What throttles count as one client: an IPv4 address, or the /64 that a subscriber of IPv6
+    owns."""
     parsed = _parse(address or "")
     if isinstance(parsed, IPv6Address):
         return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"

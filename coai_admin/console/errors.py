@@ -1,8 +1,9 @@
 """Answers to what went wrong: pages for browsers, problem details (RFC 9457) for programs.
 
-Nothing here may fail in turn: no database, no cache, no session; and if even the template cannot be rendered, plain
-text is sent. The exceptions' own texts are sentences for people and are shown where they are ours or Django's
-public ones (BadRequest, PermissionDenied); what a 5xx was about stands in the log, under the reference number.
+Nothing here may fail in turn: no database, no cache, no session; and if even the template cannot
+be rendered, plain text is sent. The exceptions' own texts are sentences for people and are shown
+where they are ours or Django's public ones (BadRequest, PermissionDenied); what a 5xx was about
+stands in the log, under the reference number.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """403, with the sentence of the PermissionDenied."""
-    return answer(request, 403, message=str(exception) if isinstance(exception, PermissionDenied) else "")
+    return answer(
+        request, 403, message=str(exception) if isinstance(exception, PermissionDenied) else ""
+    )
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -43,23 +46,27 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500; or 503 when it was the database that does not answer (or broke off to be asked again)."""
+    """500; or 503 when it was the database that does not answer (or broke off to be asked
+    again)."""
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
         return unavailable(request, _("The database does not answer."))
     return answer(request, 500)
 
 
-def unavailable(request: HttpRequest, message: str, *, retry_after: int = RETRY_AFTER) -> HttpResponse:
+def unavailable(
+    request: HttpRequest, message: str, *, retry_after: int = RETRY_AFTER
+) -> HttpResponse:
     """503: a part of the platform does not answer. ``retry_after`` is in seconds."""
     return answer(request, 503, message=message, retry_after=retry_after)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403 for a form whose token does not fit: usually a page from before signing in, or blocked cookies."""
+    """403 for a form whose token does not fit: usually a page from before signing in, or
+    blocked cookies."""
     log.warning("csrf_refused", path=request.path, reason=reason)
     message = _(
-        "This form could not be verified: the page is older than your sign-in, or the browser blocks cookies. "
-        "Nothing was done. Reload the page and send it again."
+        "This form could not be verified: the page is older than your sign-in, or the browser "
+        "blocks cookies. Nothing was done. Reload the page and send it again."
     )
     return answer(request, 403, message=message)
 
@@ -78,7 +85,8 @@ def answer(
         response: HttpResponse = _problem(status, message)
     else:
         response = HttpResponse(
-            _page(request, template or f"errors/{status}.html", status, message, retry_after), status=status
+            _page(request, template or f"errors/{status}.html", status, message, retry_after),
+            status=status,
         )
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
@@ -100,7 +108,9 @@ def _problem(status: int, message: str) -> JsonResponse:
     return JsonResponse(problem, status=status, content_type="application/problem+json")
 
 
-def _page(request: HttpRequest, template: str, status: int, message: str, retry_after: int | None) -> str:
+def _page(
+    request: HttpRequest, template: str, status: int, message: str, retry_after: int | None
+) -> str:
     reference = circumstances.request_id()
     context = {
         "request": request,
@@ -113,6 +123,6 @@ def _page(request: HttpRequest, template: str, status: int, message: str, retry_
     }
     try:
         return render_to_string(template, context)
-    except Exception:  # noqa: BLE001 — the last resort must not depend on what just broke
+    except Exception:
         log.exception("error_page_failed", template=template)
         return f"{HTTPStatus(status).phrase}. {_('Reference')}: {reference}"

@@ -1,4 +1,5 @@
-"""Form fields that accept exactly what they say: plain ASCII digits, no second spelling of a number."""
+"""Form fields that accept exactly what they say: plain ASCII digits, no second spelling of a
+number."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ BIGGEST = 2**63 - 1
 
 
 def _plain(value: Any) -> str | None:
-    """What was sent as text, or None for what is neither text nor an exact number (floats, booleans, lists)."""
+    """What was sent as text, or None for what is neither text nor an exact number (floats,
+    booleans, lists)."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return None
     text = format(value, "f") if isinstance(value, Decimal) else str(value)
@@ -24,8 +26,8 @@ def _plain(value: Any) -> str | None:
 
 
 class StrictIntegerField(forms.IntegerField):
-    """A whole number between ``min_value`` and ``max_value`` (a bigint by default). ``１２``, ``1_000``, ``1e3``,
-    ``007`` and ``-0`` are refused: each number has one spelling."""
+    """A whole number between ``min_value`` and ``max_value`` (a bigint by default). ``１２``,
+    ``1_000``, ``1e3``, ``007`` and ``-0`` are refused: each number has one spelling."""
 
     default_error_messages = {"invalid": _("Write a whole number in plain digits, such as 12.")}
 
@@ -53,15 +55,16 @@ def _bound(value: Any) -> int:
 
 
 class StrictDecimalField(forms.DecimalField):
-    """An exact decimal: ``-1234.5``, at most ``max_digits`` digits of which ``decimal_places`` after the point
-    (24 and 6, as credits are kept). Exponents, grouping, other scripts' digits, NaN and ``-0`` are refused."""
+    """An exact decimal: ``-1234.5``, at most ``max_digits`` digits of which ``decimal_places``
+    after the point (24 and 6, as credits are kept). Exponents, grouping, other scripts' digits,
+    NaN and ``-0`` are refused."""
 
     default_error_messages = {"invalid": _("Write a plain number with a point, such as 1234.5.")}
 
     def __init__(self, *, max_digits: int = 24, decimal_places: int = 6, **kwargs: Any) -> None:
         super().__init__(max_digits=max_digits, decimal_places=decimal_places, **kwargs)
 
-    def to_python(self, value: Any) -> Decimal | None:
+    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]
         if value in self.empty_values:
             return None
         text = _plain(value)

@@ -20,8 +20,9 @@ class NotAccepted(ValueError):
 def parse(body: bytes) -> Any:
     """Parse a JSON document in UTF-8; fractions become Decimal, so that amounts stay exact.
 
-    Raises NotAccepted for what is no JSON, for NaN and Infinity, a key that stands twice in one object, nesting
-    beyond ``MAX_JSON_DEPTH``, NUL characters and halves of surrogate pairs, and absurdly long numbers.
+    Raises NotAccepted for what is no JSON, for NaN and Infinity, a key that stands twice in one
+    object, nesting beyond ``MAX_JSON_DEPTH``, NUL characters and halves of surrogate pairs, and
+    absurdly long numbers.
     """
     try:
         document = json.loads(

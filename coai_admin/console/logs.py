@@ -11,13 +11,15 @@ import structlog
 from structlog.typing import Processor
 
 _SECRET = re.compile(
-    r"passw|secret|token|authorization|cookie|csrf|api_?key|session_?key|digest|credential", re.IGNORECASE
+    r"passw|secret|token|authorization|cookie|csrf|api_?key|session_?key|digest|credential",
+    re.IGNORECASE,
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def formatter(*, as_json: bool) -> logging.Formatter:
-    """The formatter of every handler; sets structlog up to write through the standard library's logging."""
+    """The formatter of every handler; sets structlog up to write through the standard library's
+    logging."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -59,14 +61,19 @@ def _censored(name: str, value: Any) -> Any:
 
 
 def _as_json() -> Sequence[Processor]:
-    return (structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=True))
+    return (
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(ensure_ascii=True),
+    )
 
 
 def _as_text() -> Sequence[Processor]:
     return (_on_one_line, structlog.dev.ConsoleRenderer(colors=False))
 
 
-def _on_one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _on_one_line(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     """What somebody sent cannot end a line or colour the terminal. (JSON escapes by itself.)"""
     event["event"] = _CONTROL.sub(_escaped, str(event.get("event", ""))).replace("\n", "\\n")
     return event

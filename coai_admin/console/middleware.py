@@ -1,4 +1,5 @@
-"""What every request passes before anything else: its id, its circumstances, and the refusal of malformed input."""
+"""What every request passes before anything else: its id, its circumstances, and the refusal of
+malformed input."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}", re.ASCII)
 _FORWARDED = ("FOR", "PROTO", "HOST", "PORT")
 _UTF8 = frozenset({"utf-8", "utf8"})
 
-# Those of Django's middlewares stand here too, for the answers that are given before these are reached.
+# Those of Django's middlewares stand here too, for the answers that are given before these are
+# reached.
 HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -36,8 +38,9 @@ log = structlog.get_logger("coai_admin.requests")
 
 
 class RequestIdMiddleware:
-    """Give each request an id, which stands in its answer, in the audit log and in each line it logs; know the
-    client's address; believe X-Forwarded-… from our own proxies only. The outermost middleware."""
+    """Give each request an id, which stands in its answer, in the audit log and in each line it
+    logs; know the client's address; believe X-Forwarded-… from our own proxies only. The
+    outermost middleware."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -75,8 +78,9 @@ def _request_id(request: HttpRequest) -> str:
 
 
 class RefuseMalformedMiddleware:
-    """Answer 400 to what no page of ours sends and what would break further in: NUL characters, bodies that are too
-    large or not what they say, JSON that is too deep or ambiguous. JSON is parsed here once: ``request.json_body``."""
+    """Answer 400 to what no page of ours sends and what would break further in: NUL characters,
+    bodies that are too large or not what they say, JSON that is too deep or ambiguous. JSON is
+    parsed here once: ``request.json_body``."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response

@@ -13,7 +13,8 @@ from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.timezone import now as time_now
-from django.utils.translation import gettext as _, ngettext
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -40,7 +41,8 @@ _SHOWN_SESSIONS = 100
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponseBase:
-    """The sign-in page. Attempts are counted before a password is checked; without the counter nobody gets in."""
+    """The sign-in page. Attempts are counted before a password is checked; without the counter
+    nobody gets in."""
     onward = _onward(request)
     if request.user.is_authenticated:
         return redirect(onward or _first_page(request.user))
@@ -90,7 +92,11 @@ def _first_page(user: User) -> str:
 def _too_many(request: HttpRequest, seconds: int) -> HttpResponse:
     message = _("There were too many attempts from your address.")
     return answer(
-        request, 429, message=message, retry_after=seconds, template="account/too_many_attempts.html"
+        request,
+        429,
+        message=message,
+        retry_after=seconds,
+        template="account/too_many_attempts.html",
     )
 
 
@@ -108,8 +114,8 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def ping(request: HttpRequest) -> JsonResponse:
-    """The state of the session, for the page's clock; POST prolongs it. ``csrf`` is for forms that were on the page
-    before signing in again."""
+    """The state of the session, for the page's clock; POST prolongs it. ``csrf`` is for forms
+    that were on the page before signing in again."""
     if request.method == "POST":
         prolong(request, now=time_now())
     ends = clock(request)
@@ -132,7 +138,9 @@ def ping(request: HttpRequest) -> JsonResponse:
 def password(request: StaffRequest) -> HttpResponse:
     """One's own password. A new one ends all other sessions."""
     if request.method != "POST":
-        return render(request, "account/password.html", {"form": OwnPasswordForm(user=request.user)})
+        return render(
+            request, "account/password.html", {"form": OwnPasswordForm(user=request.user)}
+        )
     form = OwnPasswordForm(request.POST, user=request.user)
     try:
         if not ratelimit.consume(request, action="change_password", user=request.user):

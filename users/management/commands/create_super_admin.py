@@ -27,8 +27,9 @@ from users.sessions import end_sessions
 
 class Command(BaseCommand):
     help = (
-        "Create the first super admin. The password comes from COAI_ADMIN_PASSWORD, or is asked for, or (without a "
-        "terminal, or when nothing is typed) is made and printed once. There is no default password."
+        "Create the first super admin. The password comes from COAI_ADMIN_PASSWORD, or is asked "
+        "for, or (without a terminal, or when nothing is typed) is made and printed once. There "
+        "is no default password."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,7 +38,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--reset",
             action="store_true",
-            help="give this account the role and a new password, although there is a super admin; end its sessions",
+            help="give this account the role and a new password, and end its sessions, although "
+            "there is a super admin",
         )
         parser.add_argument(
             "--if-none",
@@ -56,12 +58,12 @@ class Command(BaseCommand):
         user = User.objects.named(username).first()
         if user is not None and not reset:
             raise CommandError(
-                f"{user.username} is an account already (id {user.pk}). Choose another --username, or give "
-                "that account the role and a new password with --reset."
+                f"{user.username} is an account already (id {user.pk}). Choose another "
+                "--username, or give that account the role and a new password with --reset."
             )
-        draft = user or User(username=username, email=_email(options["email"]))
-        password, generated = self._password(draft)
-        user = _store(draft, password, reset=reset)
+        email = None if user else _email(options["email"])
+        password, generated = self._password(user or User(username=username, email=email))
+        user = _store(user, username, email, password, reset=reset)
         self.stdout.write(f"{user.username} is super admin.")
         if generated:
             self.stdout.write(f"Password, shown only this once: {password}")
@@ -111,28 +113,26 @@ def _valid(password: str, user: User, what: str) -> str:
 
 
 @transaction.atomic
-def _store(draft: User, password: str, *, reset: bool) -> User:
+def _store(
+    existing: User | None, username: str, email: str | None, password: str, *, reset: bool
+) -> User:
     with connection.cursor() as cursor:  # two of these commands at once make one super admin
         cursor.execute("LOCK TABLE users_user IN SHARE ROW EXCLUSIVE MODE")
     if _super_admins() and not reset:
         raise CommandError(_taken_care_of())
     now = time_now()
-    user = draft
-    if draft.pk is None:
-        user = create_user(draft.username, email=draft.email, role=Role.SUPER_ADMIN, now=now)
-    before = {"role": None if draft.pk is None else draft.role}
+    role_before = existing.role if existing else None
+    user = existing or create_user(username, email=email, now=now)
     user.role, user.closed_at = Role.SUPER_ADMIN, None
     user.save(update_fields=["role", "closed_at"])
     set_password(user, password, now=now)
+    ended = end_sessions([user.pk])
     record.entry(
         "users.create_super_admin",
         actor=SYSTEM,
         now=now,
         target=("user", user.pk, user.username),
-        changes={
-            "role": [before["role"], Role.SUPER_ADMIN.value],
-            "sessions_ended": end_sessions([user.pk]),
-        },
+        changes={"role": [role_before, Role.SUPER_ADMIN.value], "sessions_ended": ended},
         reason="create_super_admin --reset" if reset else "create_super_admin",
     )
     return user
