@@ -105,6 +105,15 @@ class Home:
             self._children, json.dumps({pid: start for pid, start in pids.items() if start})
         )
 
+    def note(self, name: str) -> str:
+        """What ``write_note`` wrote under that name; empty where nothing was."""
+        file = self.path / name
+        return file.read_text() if file.exists() else ""
+
+    def write_note(self, name: str, text: str) -> None:
+        """Keep a short text that only the owner may read."""
+        self._write(self.path / name, text)
+
     def publish(self, urls: dict[str, str]) -> None:
         """Tell bin/manage in another terminal where the servers are."""
         self._write(self.runtime_env, "".join(f"{name}={value}\n" for name, value in urls.items()))

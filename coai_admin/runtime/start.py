@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import redis
 
-from coai_admin.runtime import database, home, services
+from coai_admin.runtime import admin, database, home, services
 from coai_admin.runtime.home import CHECKOUT, Home
 from coai_admin.runtime.process import CannotRun, Child, foreground, stop
 from coai_admin.runtime.servers import Servers, environment
@@ -106,8 +106,8 @@ class Supervisor:
                 sign_in = (
                     "Sign in with one of the accounts above; their passwords are not shown again."
                 )
-            if env.get("COAI_ADMIN_PASSWORD"):
-                self._manage(env, "create_super_admin", "--username", "admin")
+            if password := env.get("COAI_ADMIN_PASSWORD"):
+                self._make_admin(env, password, anybody=database.has_users(connection))
                 sign_in = "Sign in as admin, with the password in COAI_ADMIN_PASSWORD."
             elif not database.has_users(connection):
                 sign_in = (
@@ -118,6 +118,14 @@ class Supervisor:
                 env, "collectstatic", "--noinput", "-v0", saying="Collecting the static files …"
             )
         return sign_in
+
+    def _make_admin(self, env: dict[str, str], password: str, *, anybody: bool) -> None:
+        if anybody and admin.has_password(self.place, password):
+            return
+        # Where there are people, one of them may be super admin; without --reset that is refused.
+        reset = ("--reset",) if anybody else ()
+        self._manage(env, "create_super_admin", "--username", "admin", *reset)
+        admin.mark(self.place, password)
 
     def _manage(self, env: dict[str, str], *command: str, saying: str = "") -> None:
         if saying:
