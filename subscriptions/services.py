@@ -1,5 +1,5 @@
-"""What is done to subscriptions. The only module that writes subscriptions, periods and
-standings."""
+"""What is done to subscriptions. Beside subscriptions.loading the only module that writes
+subscriptions, periods and standings."""
 
 from __future__ import annotations
 
