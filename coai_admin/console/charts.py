@@ -1,4 +1,4 @@
-"""Geometry of the console's charts, in SVG units. The templates turn it into attributes: no inline styles."""
+"""Geometry of the console's charts, in SVG units; templates write it as attributes, not styles."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Columns:
-    """A chart of columns. ``zero`` is the height of its base line; ``top`` and ``bottom`` are the values of its edges."""
+    """A chart of columns: where its base line is, and the values of its upper and lower edge."""
 
     columns: list[Column]
     zero: str

@@ -1,4 +1,4 @@
-"""Whole user-perceived characters of a name, for avatars: a subset of Unicode's rules that names need."""
+"""User-perceived characters of a name, for avatars: the part of Unicode's rules that names need."""
 
 import re
 import unicodedata
@@ -12,7 +12,7 @@ SEPARATORS = re.compile(r"[\s._\-@/+~]+")
 
 
 def graphemes(text: str) -> list[str]:
-    """Split text into user-perceived characters: marks, joined emoji and flags stay with their base."""
+    """Split text into user-perceived characters: marks, joined emoji and flags stay whole."""
     found: list[str] = []
     for character in text:
         if found and _continues(found[-1], character):
@@ -28,16 +28,22 @@ def _continues(before: str, character: str) -> bool:
         return True
     if code in REGIONAL:
         return len(before) == 1 and ord(before) in REGIONAL
-    return code in SELECTORS or code in SKIN_TONES or unicodedata.category(character) in {"Mn", "Me", "Mc"}
+    return (
+        code in SELECTORS
+        or code in SKIN_TONES
+        or unicodedata.category(character) in {"Mn", "Me", "Mc"}
+    )
 
 
 def initials_of(name: str) -> str:
-    """Shorten a name to one or two graphemes: "mei.zhang" → "MZ", "ivan" → "IV", "小明.1054" → "小", "👩‍💻" → "👩‍💻".
+    """Shorten a name to one or two graphemes for its avatar.
 
-    Only scripts with capital letters get two: one ideograph or one Arabic letter is legible, two are not.
-    An empty name gives "?".
+    "mei.zhang" gives "MZ", "ivan" gives "IV", "小明.1054" gives "小", no name "?". Only scripts
+    with capital letters get two: one ideograph or one Arabic letter is legible, two are not.
     """
-    words = [word for word in SEPARATORS.split(name) if word and unicodedata.category(word[0])[0] != "C"]
+    words = [
+        word for word in SEPARATORS.split(name) if word and unicodedata.category(word[0])[0] != "C"
+    ]
     if not words:
         return "?"
     letters = [graphemes(word) for word in words]

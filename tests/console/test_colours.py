@@ -1,4 +1,4 @@
-"""The contrast of every ink on every ground it may stand on, in both themes, computed from tokens.css (WCAG 2.2 AA)."""
+"""The contrast of every ink on every ground it may stand on, in both themes (WCAG 2.2 AA)."""
 
 import math
 import re
@@ -65,7 +65,10 @@ def colour(value, theme):
 
 
 def luminance(oklch):
-    """OKLCH → linear sRGB (Björn Ottosson, "A perceptual color space for image processing") → relative luminance."""
+    """Relative luminance of an OKLCH colour.
+
+    The matrices are from Björn Ottosson, "A perceptual color space for image processing".
+    """
     light, chroma, hue = oklch
     a, b = chroma * math.cos(hue), chroma * math.sin(hue)
     long = (light + 0.3963377774 * a + 0.2158037573 * b) ** 3

@@ -1,7 +1,8 @@
 """Tags and filters of the console's templates.
 
-What stands in every row of a table (state, tier, credits, moment, icon) is a tag rather than an included
-template: fifty rows of thirteen cells must cost milliseconds. The components of the same name call these tags.
+What stands in every row of a table (state, tier, credits, moment, icon) is a tag rather than an
+included template: fifty rows of thirteen cells must cost milliseconds. The components of the same
+name call these tags.
 """
 
 import json
@@ -13,8 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.contrib.messages.storage.base import Message
 from django.http import QueryDict
-from django.template.context import RequestContext
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -23,38 +24,37 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from coai_admin.console import icons
-from coai_admin.console.charts import Columns, columns, sparkline
+from coai_admin.console.charts import Number, columns, sparkline
 from coai_admin.console.graphemes import initials_of
 
 register = template.Library()
 
 MINUS = "\N{MINUS SIGN}"
 HUES = 6
+HIDDEN = mark_safe('aria-hidden="true"')
+KINDS = ("good", "warn", "bad", "info")
 
 
 @register.simple_tag
 @lru_cache(maxsize=512)
 def icon(name: str, size: int = 16, label: str = "") -> SafeString:
-    """Draw one of our icons, ``size`` CSS pixels wide. It is hidden from screen readers unless it has a label.
+    """Draw one of our icons, ``size`` CSS pixels wide; hidden from screen readers without a label.
 
-    Raises KeyError for a name that is not drawn: a page with a hole in it would be found too late.
+    Raises KeyError for a name that is not drawn: a hole in a page would be found too late.
     """
-    path = icons.DOTS if name == "dots" else icons.LINES[name]
-    weight = "2.2" if name == "dots" else "1.4"
     return format_html(
-        '<svg class="icon" width="{0}" height="{0}" viewBox="0 0 16 16" fill="none" stroke="currentColor" '
-        'stroke-width="{1}" stroke-linecap="round" stroke-linejoin="round" {2}><path d="{3}"/></svg>',
+        '<svg class="icon" width="{0}" height="{0}" viewBox="0 0 16 16" fill="none" '
+        'stroke="currentColor" stroke-width="{1}" stroke-linecap="round" stroke-linejoin="round" '
+        '{2}><path d="{3}"/></svg>',
         size,
-        weight,
+        "2.2" if name == "dots" else "1.4",
         _spoken(label),
-        path,
+        icons.DOTS if name == "dots" else icons.LINES[name],
     )
 
 
 def _spoken(label: str) -> SafeString:
-    if label:
-        return format_html('role="img" aria-label="{}"', label)
-    return mark_safe('aria-hidden="true"')
+    return format_html('role="img" aria-label="{}"', label) if label else HIDDEN
 
 
 @register.simple_tag
@@ -62,17 +62,19 @@ def _spoken(label: str) -> SafeString:
 def mark(kind: str) -> SafeString:
     """Draw the filled shape of a state: good, warn, bad, none, wait or info."""
     return format_html(
-        '<svg class="mark {0}" width="12" height="12" viewBox="0 0 16 16" fill="currentColor" fill-rule="evenodd" '
-        'aria-hidden="true"><path d="{1}"/></svg>',
+        '<svg class="mark {0}" width="12" height="12" viewBox="0 0 16 16" fill="currentColor" '
+        'fill-rule="evenodd" aria-hidden="true"><path d="{1}"/></svg>',
         kind,
         icons.SHAPES[kind],
     )
 
 
 @register.simple_tag
-def state(kind: str, label: Any) -> SafeString:
-    """Say a state by shape, word and colour. ``kind`` is good, warn, bad, none, wait or info."""
-    return format_html('<span class="state {0}">{1}<span>{2}</span></span>', kind, mark(kind), label)
+def state(kind: str, label: object) -> SafeString:
+    """Say a state by shape, word and colour. Kinds: good, warn, bad, none, wait, info."""
+    return format_html(
+        '<span class="state {0}">{1}<span>{2}</span></span>', kind, mark(kind), label
+    )
 
 
 @register.simple_tag
@@ -80,37 +82,36 @@ def tier(number: int | None, name: str = "") -> SafeString | str:
     """Show the badge of a tier, with its name beside it when there is one; nothing for None."""
     if number is None:
         return ""
-    spoken = _("Tier %(number)s") % {"number": number}
     badge = format_html(
-        '<span class="tier t{0}" title="{1}"><span class="hush">{1}</span><span aria-hidden="true">{2}</span></span>',
+        '<span class="tier t{0}" title="{1}"><span class="hush">{1}</span>'
+        '<span aria-hidden="true">{2}</span></span>',
         min(max(number, 0), 3),
-        spoken,
+        _("Tier %(number)s") % {"number": number},
         number,
     )
     return format_html('{0} <span class="tier-name">{1}</span>', badge, name) if name else badge
 
 
-@register.filter(name="credits")
-def credits_text(value: Decimal | int | None) -> str:
-    """Write credits as people read them: thousands grouped, two to six places, a true minus, blank for None.
+@register.filter
+def credits(value: Decimal | int | str | None) -> str:
+    """Write credits as people read them: grouped, two to six places, a true minus; blank for None.
 
-    Decimals only: a float has already lost what it would show, and raises TypeError.
+    A float has already lost what it would show: it raises TypeError.
     """
     if value is None or value == "":
         return ""
     if isinstance(value, float):
         raise TypeError("Credits are Decimal, never float.")
     amount = Decimal(value).quantize(Decimal("0.000001"))
-    whole, _dot, places = f"{abs(amount):,.6f}".partition(".")
-    places = places.rstrip("0").ljust(2, "0")
+    whole, _point, places = f"{abs(amount):,.6f}".partition(".")
     sign = MINUS if amount < 0 else ""
-    return f"{sign}{whole}.{places}"
+    return f"{sign}{whole}.{places.rstrip('0').ljust(2, '0')}"
 
 
 @register.filter
 def signed_credits(value: Decimal | int | None) -> str:
     """Write a change of credits: as ``credits``, with a plus sign before what was added."""
-    text = credits_text(value)
+    text = credits(value)
     return f"+{text}" if text and value is not None and value > 0 else text
 
 
@@ -121,35 +122,33 @@ def grouped(value: int | None) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def moment(context: template.Context, at: datetime | date | None, form: str = "relative") -> SafeString | str:
-    """Show a moment, with the exact time and its zone as title and as machine-readable datetime.
+def moment(
+    context: template.Context, at: datetime | date | None, form: str = "relative"
+) -> SafeString | str:
+    """Show a moment; its title and its ``datetime`` tell it exactly, with its zone. Blank for None.
 
-    ``form``: relative ("2 h ago"; dates beyond a month), date ("12 Mar 2027") or exact ("12 Mar 2027, 14:00 UTC").
-    The page's ``now`` is used when the context has one. Nothing for None.
+    Forms: relative ("2 h ago"; beyond a month the date), date ("12 Mar 2027") and exact
+    ("12 Mar 2027, 14:00 UTC"). The page's ``now`` is used when its context has one.
     """
-    if at is None:
+    if at is None or at == "":
         return ""
     if not isinstance(at, datetime):
-        return format_html('<time datetime="{0}">{1}</time>', at.isoformat(), date_format(at, "j M Y"))
+        return format_html(
+            '<time datetime="{0}">{1}</time>', at.isoformat(), date_format(at, "j M Y")
+        )
     local = timezone.localtime(at)
-    exact = _exact(local)
-    now = context.get("now") or timezone.now()
-    if form == "exact":
-        shown, title = exact, _relative(at, now, local)
-    elif form == "date":
+    exact = f"{date_format(local, 'j M Y, H:i')} {local.tzname()}"
+    if form == "date":
         shown, title = date_format(local, "j M Y"), exact
     else:
-        shown, title = _relative(at, now, local), exact
+        relative = _relative(local, context.get("now") or timezone.now())
+        shown, title = (exact, relative) if form == "exact" else (relative, exact)
     stamp = at.astimezone(UTC).isoformat(timespec="seconds")
     return format_html('<time datetime="{0}" title="{1}">{2}</time>', stamp, title, shown)
 
 
-def _exact(local: datetime) -> str:
-    return f"{date_format(local, 'j M Y, H:i')} {local.tzname()}"
-
-
-def _relative(at: datetime, now: datetime, local: datetime) -> str:
-    seconds = (now - at).total_seconds()
+def _relative(local: datetime, now: datetime) -> str:
+    seconds = (now - local).total_seconds()
     size = abs(seconds)
     if size < 45:
         return _("now")
@@ -167,21 +166,21 @@ def _relative(at: datetime, now: datetime, local: datetime) -> str:
 
 @register.filter
 def initials(name: str | None) -> str:
-    """Shorten a name to one or two letters for its avatar; whole graphemes, so emoji and CJK stay intact."""
+    """Shorten a name to one or two letters for its avatar; emoji and ideographs stay whole."""
     return initials_of(name or "")
 
 
 @register.filter
 def hue(name: str | None) -> int:
-    """Pick one of the avatar's colours for a name, always the same one."""
+    """Pick one of the avatar's colours for a name: always the same one."""
     return zlib.crc32((name or "").encode()) % HUES
 
 
 @register.simple_tag(takes_context=True)
-def query(context: RequestContext, **changes: Any) -> str:
-    """Build "?…" from the current query string with parameters replaced; None or "" removes one.
+def query(context: template.Context, **changes: Any) -> str:
+    """Build "?…" from the current query string with parameters set; None or "" removes one.
 
-    A list sets a repeated parameter. Names that are no Python identifiers cannot be set here.
+    A list sets a repeated parameter.
     """
     parameters = _parameters(context)
     for name, value in changes.items():
@@ -195,13 +194,15 @@ def query(context: RequestContext, **changes: Any) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def query_without(context: RequestContext, name: str, value: Any = None) -> str:
-    """Build "?…" without one parameter, or without one ``value`` of a repeated one. The cursor goes with it."""
+def query_without(context: template.Context, name: str, value: object = None) -> str:
+    """Build "?…" without one parameter, or without one value of a repeated one.
+
+    The cursor (after, before) goes too: it belongs to the list as it was filtered.
+    """
     parameters = _parameters(context)
     kept = [one for one in parameters.getlist(name) if value is not None and one != str(value)]
-    parameters.pop(name, None)
-    for cursor in ("after", "before"):
-        parameters.pop(cursor, None)
+    for gone in (name, "after", "before"):
+        parameters.pop(gone, None)
     if kept:
         parameters.setlist(name, kept)
     return f"?{parameters.urlencode()}"
@@ -209,36 +210,36 @@ def query_without(context: RequestContext, name: str, value: Any = None) -> str:
 
 def _parameters(context: template.Context) -> QueryDict:
     request = context.get("request")
-    return request.GET.copy() if request is not None else QueryDict(mutable=True)
+    return QueryDict(mutable=True) if request is None else request.GET.copy()
 
 
 @register.inclusion_tag("components/chart.html")
-def chart(points: Sequence[tuple[str, Decimal | int | float]], title: str, unit: str = "") -> dict[str, Any]:
+def chart(points: Sequence[tuple[str, Number]], title: str, unit: str = "") -> dict[str, object]:
     """Draw (label, value) pairs as columns, with the same figures in a table beside them."""
-    drawing: Columns = columns(points)
-    return {"drawing": drawing, "title": title, "unit": unit}
+    return {"drawing": columns(points), "title": title, "unit": unit}
 
 
 @register.simple_tag
-def spark(values: Sequence[Decimal | int | float], label: str = "") -> SafeString:
+def spark(values: Sequence[Number], label: str = "") -> SafeString:
     """Draw values as a small line for a table cell; ``label`` says it in words."""
     return format_html(
-        '<svg class="spark" width="80" height="20" viewBox="0 0 80 20" preserveAspectRatio="none" {0}>'
-        '<polyline points="{1}" fill="none" stroke="currentColor" stroke-width="1.4" '
-        'stroke-linejoin="round" vector-effect="non-scaling-stroke"/></svg>',
+        '<svg class="spark" width="80" height="20" viewBox="0 0 80 20" '
+        'preserveAspectRatio="none" {0}><polyline points="{1}" fill="none" stroke="currentColor" '
+        'stroke-width="1.4" stroke-linejoin="round" vector-effect="non-scaling-stroke"/></svg>',
         _spoken(label),
         sparkline(values, 80, 20),
     )
 
 
 @register.simple_tag
-def meter(value: Decimal | int | float, limit: Decimal | int | float, label: str = "") -> SafeString:
-    """Draw how much of a limit is used. It turns warm from 80 % on and red when nothing is left."""
+def meter(value: Number, limit: Number, label: str = "") -> SafeString:
+    """Draw how much of a limit is used: warm from 80 % on, red when nothing is left."""
     share = min(max(float(value) / float(limit), 0.0), 1.0) if limit else 1.0
     level = "full" if share >= 1 else "hot" if share >= 0.8 else "calm"
     return format_html(
-        '<svg class="meter {0}" viewBox="0 0 100 6" preserveAspectRatio="none" role="meter" aria-valuemin="0" '
-        'aria-valuemax="{1}" aria-valuenow="{2}" aria-label="{3}"><rect width="{4}" height="6"/></svg>',
+        '<svg class="meter {0}" viewBox="0 0 100 6" preserveAspectRatio="none" role="meter" '
+        'aria-valuemin="0" aria-valuemax="{1}" aria-valuenow="{2}" aria-label="{3}">'
+        '<rect width="{4}" height="6"/></svg>',
         level,
         limit,
         value,
@@ -248,21 +249,21 @@ def meter(value: Decimal | int | float, limit: Decimal | int | float, label: str
 
 
 @register.filter
-def banner(message: Any) -> dict[str, Any]:
-    """Take a message apart: {text, link, link_label, undo, undo_label}.
+def banner(message: Message) -> dict[str, Any]:
+    """Take a message apart: text, link, link_label, undo, undo_label.
 
     A message tagged ``parts`` is a JSON object of these; any other is only its text.
     """
     if "parts" in (message.extra_tags or "").split():
-        parts: dict[str, Any] = json.loads(message.message)
+        parts: dict[str, Any] = json.loads(str(message.message))
         return parts
     return {"text": message.message}
 
 
 @register.filter
-def banner_kind(message: Any) -> str:
-    """Tell the kind of a message's banner: good, warn, bad or info; by its tags, else by its level."""
-    for kind in ("good", "warn", "bad", "info"):
+def banner_kind(message: Message) -> str:
+    """Tell the kind of a message's banner: good, warn, bad or info, by its tags, else its level."""
+    for kind in KINDS:
         if kind in (message.extra_tags or "").split():
             return kind
     return {"success": "good", "warning": "warn", "error": "bad"}.get(message.level_tag, "info")
@@ -270,9 +271,10 @@ def banner_kind(message: Any) -> str:
 
 @register.simple_tag
 def row_menu(url: str, name: str) -> SafeString:
-    """Draw the ⋯ of a row: a link to the page of its acts, which scripts open as a menu in place."""
+    """Draw the ⋯ of a row: a link to the page of its acts, opened by scripts as a menu in place."""
     return format_html(
-        '<a class="acts-key" href="{0}" data-menu-url="{0}" aria-haspopup="true" aria-expanded="false" aria-label="{1}">{2}</a>',
+        '<a class="acts-key" href="{0}" data-menu-url="{0}" aria-haspopup="true" '
+        'aria-expanded="false" aria-label="{1}">{2}</a>',
         url,
         _("Acts on %(name)s") % {"name": name},
         icon("dots"),
