@@ -71,7 +71,7 @@ class LegacyRow(models.Model):
     user = models.ForeignKey(
         "users.User", models.CASCADE, null=True, blank=True, related_name="legacy_rows"
     )
-    run = models.ForeignKey(ImportRun, models.PROTECT, related_name="+")
+    run = models.ForeignKey(ImportRun, models.PROTECT, related_name="+", db_index=False)
 
     class Meta:
         db_table = "users_legacyrow"
