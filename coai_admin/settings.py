@@ -276,7 +276,7 @@ TIME_ZONE = "UTC"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = HOME / "static"
+STATIC_ROOT = HOME / "static" if PRODUCTION else None
 WHITENOISE_USE_FINDERS = not PRODUCTION
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 STORAGES = {
@@ -318,8 +318,16 @@ OPERATIONS = [
     "users.operations.OPERATIONS",
 ]
 OUTBOX_HANDLERS: dict[str, str] = {}
+ACTIONS = [  # what the audit log holds besides operations
+    "users.actions.ACTIONS",
+]
 USER_PANELS = [
+    "audit.panels.OVERVIEW",
+    "users.panels.OVERVIEW",
+    "billing.panels.PANELS",
+    "subscriptions.panels.PANELS",
     "users.panels.PANELS",
+    "audit.panels.PANELS",
 ]
 
 LOGGING: dict[str, Any] = {

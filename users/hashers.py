@@ -28,6 +28,7 @@ from django.utils.translation import gettext_noop as _
 
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LABEL = b"coai-admin: hashes of imported passwords, 1"
+_ARGON2 = "argon2$argon2id$v=19$"  # left out of what is stored: the column holds 128 characters
 
 # Go's strings.TrimSpace. Python's strip() takes U+001C to U+001F as well.
 _GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"  # noqa: E501
@@ -58,7 +59,8 @@ def wrap(encoded: str) -> str:
         raise ValueError(f"Only {ImportHasher.algorithm} hashes are wrapped, not {algorithm}.")
     key_id, mac = rest.split("$")
     argon2 = Argon2PasswordHasher()
-    return f"{WrappedImportHasher.algorithm}${key_id}${argon2.encode(mac, argon2.salt())}"
+    inner = argon2.encode(mac, argon2.salt()).removeprefix(_ARGON2)
+    return f"{WrappedImportHasher.algorithm}${key_id}${inner}"
 
 
 @cache
@@ -118,7 +120,7 @@ class ImportHasher(BasePasswordHasher):
 
 
 class WrappedImportHasher(BasePasswordHasher):
-    """``import_argon2$<key>$argon2$…``: argon2 over the MAC of ``ImportHasher``."""
+    """``import_argon2$<key>$<cost>$<salt>$<hash>``: argon2id over the MAC of ``ImportHasher``."""
 
     algorithm = "import_argon2"
 
@@ -126,12 +128,12 @@ class WrappedImportHasher(BasePasswordHasher):
         return wrap(ImportHasher().encode(password, salt))
 
     def verify(self, password: str, encoded: str) -> bool:
-        _algorithm, key_name, inner = encoded.split("$", 2)
+        key_name, inner = _unwrapped(encoded)
         mac = mac_of(password, key_name)
         return Argon2PasswordHasher().verify(mac or "", inner) and mac is not None
 
     def decode(self, encoded: str) -> dict[str, Any]:
-        _algorithm, key_name, inner = encoded.split("$", 2)
+        key_name, inner = _unwrapped(encoded)
         return {
             **Argon2PasswordHasher().decode(inner),
             "algorithm": self.algorithm,
@@ -139,7 +141,7 @@ class WrappedImportHasher(BasePasswordHasher):
         }
 
     def safe_summary(self, encoded: str) -> Any:
-        inner = encoded.split("$", 2)[2]
+        _key_name, inner = _unwrapped(encoded)
         return {**Argon2PasswordHasher().safe_summary(inner), _("algorithm"): self.algorithm}
 
     def must_update(self, encoded: str) -> bool:
@@ -147,6 +149,12 @@ class WrappedImportHasher(BasePasswordHasher):
 
     def harden_runtime(self, password: str, encoded: str) -> None:
         """Nothing: argon2 has run."""
+
+
+def _unwrapped(encoded: str) -> tuple[str, str]:
+    """The name of the key, and the argon2 hash as Django's hasher writes it."""
+    _algorithm, key_name, inner = encoded.split("$", 2)
+    return key_name, _ARGON2 + inner
 
 
 def mac_of(password: str, key_name: str) -> str | None:

@@ -41,19 +41,12 @@ class Command(BaseCommand):
             help="give this account the role and a new password, and end its sessions, although "
             "there is a super admin",
         )
-        parser.add_argument(
-            "--if-none",
-            action="store_true",
-            help="do nothing, and succeed, when there is a super admin",
-        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         username, reset = options["username"].strip(), options["reset"]
         if not username:
             raise CommandError("The username is empty.")
         if _super_admins() and not reset:
-            if options["if_none"]:
-                return
             raise CommandError(_taken_care_of())
         user = User.objects.named(username).first()
         if user is not None and not reset:
