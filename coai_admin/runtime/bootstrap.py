@@ -94,7 +94,7 @@ def _install_with_uv(pip: Command, locked: Command) -> bool:
     uv: Command = [VENV / "bin" / "uv", "pip", "install", "-q", "--no-config", "--python", PYTHON]
     if not os.access(os.path.expanduser("~"), os.W_OK):  # noqa: PTH111 — Path.home() may raise
         uv.append("--no-cache")
-    return _run([*uv, "--compile-bytecode", *locked]) == 0
+    return _run([*uv, "--compile-bytecode", *locked], quiet=True) == 0
 
 
 def _stanza(package: str) -> str:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from coai_admin.runtime import admin, database, home, services
 from coai_admin.runtime.home import CHECKOUT, Home
@@ -160,6 +162,6 @@ class Supervisor:
 
 def _require_redis(url: str) -> None:
     try:
-        redis.Redis.from_url(url, socket_connect_timeout=5).ping()
+        redis.Redis.from_url(url, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0)).ping()
     except (redis.RedisError, ValueError) as error:
         raise CannotRun(f"REDIS_URL leads nowhere: {error}") from error

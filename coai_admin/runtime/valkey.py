@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from coai_admin.runtime import binaries
 from coai_admin.runtime.account import Account, private_folder
@@ -89,7 +91,11 @@ class Valkey:
         return file
 
     def _answers(self, child: Child) -> bool:
-        client = redis.Redis(port=self.port, password=self.password)
+        # A number, since a bare machine cannot resolve "localhost"; and without the client's own
+        # retries, which wait longer than a start takes.
+        client = redis.Redis(
+            host="127.0.0.1", port=self.port, password=self.password, retry=Retry(NoBackoff(), 0)
+        )
         while not child.ended:
             try:
                 return bool(client.ping())
