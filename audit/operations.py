@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
@@ -146,7 +147,7 @@ def why_not_undo(operation: Operation | None, act: Act, *, actor: Actor, now: da
         return _("Your role does not allow this.")
     if act.undoes_id is not None:
         return _("This is itself an undo.")
-    if Act.objects.filter(undoes=act).exists():
+    if hasattr(act, "undone_by"):
         return _("It was undone already.")
     if now - act.created_at > UNDO_FOR:
         return _("Acts can be undone for 30 days.")
@@ -167,25 +168,24 @@ def undo(
 
     Raises OperationRefused with the reason where it cannot be undone.
     """
-    if why := why_not_undo(operation, act, actor=actor, now=now):
-        raise OperationRefused(why)
-    assert operation.inverse is not None
-    receipts = dict(
-        Receipt.objects.filter(act=act, outcome=Receipt.Outcome.CHANGED).values_list(
-            "target_id", "undo"
+    with transaction.atomic():
+        act = Act.objects.select_for_update(no_key=True).get(pk=act.pk)
+        if why := why_not_undo(operation, act, actor=actor, now=now):
+            raise OperationRefused(why)
+        assert operation.inverse is not None
+        changed = Receipt.objects.filter(act=act, outcome=Receipt.Outcome.CHANGED)
+        receipts = dict(changed.values_list("target_id", "undo"))
+        return execution.execute(
+            operation.inverse,
+            receipts,
+            {"act": act.pk, "receipts": receipts},
+            actor=actor,
+            now=now,
+            reason=reason,
+            guards=operation.guards,
+            undoes=act.pk,
+            act_id=act_id,
         )
-    )
-    return execution.execute(
-        operation.inverse,
-        receipts,
-        {"act": act.pk, "receipts": receipts},
-        actor=actor,
-        now=now,
-        reason=reason,
-        guards=operation.guards,
-        undoes=act.pk,
-        act_id=act_id,
-    )
 
 
 def menus(
@@ -195,7 +195,7 @@ def menus(
     constant number of queries for any number of targets."""
     allowed = [operation for operation in operations if actor.may(operation.code)]
     wanted = set(ids) | ({actor.pk} if actor.pk is not None else set())
-    facts = people.look_up(wanted) if allowed else {}
+    facts = people.look_up(wanted)
     rank = people.rank_of(actor, facts)
     obstacles = {
         operation.code: operation.obstacles(ids, now) if operation.obstacles else {}
