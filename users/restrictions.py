@@ -132,9 +132,16 @@ def _decide_suspend(row: AccessRow, params: Mapping[str, Any], now: datetime) ->
 
 
 def _write_suspend(changes: Sequence[tuple[AccessRow, Change]], act: ActContext) -> dict[int, Any]:
+    imposed = suspend([row.target_id for row, _change in changes], act)
+    return {restriction.user_id: {"restrictions": [restriction.pk]} for restriction in imposed}
+
+
+def suspend(ids: Sequence[int], act: ActContext) -> list[Restriction]:
+    """Write a suspension for each of these users, as the act's parameters say, and end their
+    access. For this module and the importer, which bring their own record."""
     imposed = Restriction.objects.bulk_create(
         Restriction(
-            user_id=row.target_id,
+            user_id=user_id,
             kind=SUSPENSION,
             reason_id=act.params["reason_code"],
             public_text=act.params.get("public_text", ""),
@@ -144,10 +151,10 @@ def _write_suspend(changes: Sequence[tuple[AccessRow, Change]], act: ActContext)
             issuer_id=act.actor.pk,
             act_id=act.id,
         )
-        for row, _change in changes
+        for user_id in ids
     )
-    end_access([row.target_id for row, _change in changes], act)
-    return {restriction.user_id: {"restrictions": [restriction.pk]} for restriction in imposed}
+    end_access(ids, act)
+    return imposed
 
 
 def end_access(ids: Sequence[int], act: ActContext) -> None:
@@ -177,11 +184,12 @@ def _decide_lift(row: AccessRow, params: Mapping[str, Any], now: datetime) -> Ve
 
 def _write_lift(changes: Sequence[tuple[AccessRow, Change]], act: ActContext) -> dict[int, Any]:
     lifted = [pk for _row, change in changes for pk in change.data]
-    _lift(lifted, act)
+    lift(lifted, act)
     return {row.target_id: {"restrictions": change.data} for row, change in changes}
 
 
-def _lift(restrictions: Sequence[int], act: ActContext) -> None:
+def lift(restrictions: Sequence[int], act: ActContext) -> None:
+    """Lift these restrictions. For this module and the importer, as ``suspend``."""
     Restriction.objects.filter(pk__in=restrictions).update(
         lifted_at=act.now,
         lifted_by_id=act.actor.pk,
@@ -237,7 +245,7 @@ def _write_undo_suspend(
 ) -> dict[int, Any]:
     """Sessions stay ended (people sign in again). Keys that the act revoked work again, unless
     another suspension still holds."""
-    _lift([pk for _row, change in changes for pk in change.data], act)
+    lift([pk for _row, change in changes for pk in change.data], act)
     freed = User.objects.filter(pk__in=[row.target_id for row, _change in changes])
     ApiKey.objects.filter(
         user__in=freed.unrestricted(SUSPENSION, act.now), revoked_by_act=act.undoes
