@@ -208,6 +208,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_URL = "account:sign_in"
 LOGIN_REDIRECT_URL = "home"
@@ -324,6 +325,7 @@ OUTBOX_HANDLERS: dict[str, str] = {}
 ACTIONS = [  # what the audit log holds besides operations
     "users.actions.ACTIONS",
 ]
+PARTITIONED_TABLES = ["audit_entry", "audit_personal", "billing_transfer"]
 USER_PANELS = [
     "audit.panels.OVERVIEW",
     "users.panels.OVERVIEW",
