@@ -8,6 +8,7 @@ from django.template import Context, Template
 from django.template.loader import render_to_string
 from django.test import RequestFactory
 from django.utils import timezone
+from django.utils.safestring import mark_safe
 
 from coai_admin.console import icons
 from coai_admin.console.charts import columns, sparkline
@@ -161,6 +162,11 @@ def test_state_says_shape_word_and_colour_and_escapes_the_word():
     assert 'class="state bad"' in shown
     assert '<svg class="mark bad"' in shown
     assert "&lt;i&gt;Banned" in shown
+
+
+def test_state_of_unsafe_text_is_escaped_after_the_same_safe_text():
+    assert "<b>x</b>" in console.state("good", mark_safe("<b>x</b>"))
+    assert "<b>x</b>" not in console.state("good", "<b>x</b>")
 
 
 def test_tier_without_number_is_blank_and_zero_is_shown():

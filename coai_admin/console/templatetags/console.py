@@ -8,7 +8,7 @@ name call these tags.
 import json
 import zlib
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -20,8 +20,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from coai_admin.console import icons
 from coai_admin.console.charts import Number, columns, sparkline
@@ -36,7 +36,7 @@ KINDS = ("good", "warn", "bad", "info")
 
 
 @register.simple_tag
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=512, typed=True)  # typed: text that is safe is not text that is not
 def icon(name: str, size: int = 16, label: str = "") -> SafeString:
     """Draw one of our icons, ``size`` CSS pixels wide; hidden from screen readers without a label.
 
@@ -72,6 +72,11 @@ def mark(kind: str) -> SafeString:
 @register.simple_tag
 def state(kind: str, label: object) -> SafeString:
     """Say a state by shape, word and colour. Kinds: good, warn, bad, none, wait, info."""
+    return _state(kind, label if isinstance(label, str) else str(label))
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _state(kind: str, label: str) -> SafeString:
     return format_html(
         '<span class="state {0}">{1}<span>{2}</span></span>', kind, mark(kind), label
     )
@@ -134,26 +139,32 @@ def moment(
         return ""
     if not isinstance(at, datetime):
         return format_html(
-            '<time datetime="{0}">{1}</time>', at.isoformat(), date_format(at, "j M Y")
+            '<time datetime="{0}">{1}</time>', at.isoformat(), _day(at, get_language())
         )
     local = timezone.localtime(at)
-    exact = f"{date_format(local, 'j M Y, H:i')} {local.tzname()}"
+    day = _day(local.date(), get_language())
+    exact = f"{day}, {local:%H:%M} {local.tzname()}"
     if form == "date":
-        shown, title = date_format(local, "j M Y"), exact
+        shown, title = day, exact
     else:
-        relative = _relative(local, context.get("now") or timezone.now())
+        relative = _relative((context.get("now") or timezone.now()) - at) or day
         shown, title = (exact, relative) if form == "exact" else (relative, exact)
     stamp = at.astimezone(UTC).isoformat(timespec="seconds")
     return format_html('<time datetime="{0}" title="{1}">{2}</time>', stamp, title, shown)
 
 
-def _relative(local: datetime, now: datetime) -> str:
-    seconds = (now - local).total_seconds()
+@lru_cache(maxsize=4096)
+def _day(day: date, language: str | None) -> str:
+    return date_format(day, "j M Y")
+
+
+def _relative(passed: timedelta) -> str:
+    seconds = passed.total_seconds()
     size = abs(seconds)
     if size < 45:
         return _("now")
     if size >= 30 * 86400:
-        return date_format(local, "j M Y")
+        return ""
     if size < 3570:
         amount = _("%(n)s min") % {"n": max(1, round(size / 60))}
     elif size < 84600:

@@ -110,7 +110,7 @@ if (dialog) {
     const left = ends() - now();
     if (!Number.isFinite(left)) return;
     if (left > WARN) timer = setTimeout(warn, Math.min(left - WARN, 2 ** 31 - 1));
-    else timer = setTimeout(tick, 0);
+    else timer = setTimeout(tick, left > 0 ? 0 : 5000);
   }
 
   dialog.querySelector("[data-session-stay]").addEventListener("click", async () => {
