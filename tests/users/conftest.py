@@ -6,7 +6,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tests.hashing import HASHERS, PASSWORD, CountedArgon2
+from tests.factories import make_user
+from tests.hashing import HASHERS, PASSWORD, CountedArgon2, hash_of
+from users.models import User
+from users.roles import Role
 
 _addresses = itertools.count(1)
 
@@ -42,6 +45,14 @@ class Visitor(Client):
 
     def is_in(self):
         return self.get(reverse("account:ping")).json()["authenticated"]
+
+
+def person(username="ana", *, password_hash=None, role=Role.NONE, **fields):
+    """Somebody whose password is ``PASSWORD``, or has the hash given."""
+    user = make_user(username, role=role, **fields)
+    User.objects.filter(pk=user.pk).update(password=password_hash or hash_of())
+    user.refresh_from_db()
+    return user
 
 
 @pytest.fixture

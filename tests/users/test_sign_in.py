@@ -9,9 +9,8 @@ from django.urls import reverse
 from django.utils.crypto import get_random_string
 
 from audit.models import AuditEntry
-from tests.factories import make_user
 from tests.hashing import PASSWORD, coai_hash, hash_of
-from tests.users.conftest import Visitor
+from tests.users.conftest import Visitor, person
 from users import services
 from users.hashers import from_coai, wrap
 from users.models import Session, User
@@ -24,13 +23,6 @@ SIGN_IN = "/admin/account/sign-in/"
 DEAD = "redis://127.0.0.1:1/0"
 
 
-def person(username, *, password_hash=None, role=Role.NONE, **fields):
-    user = make_user(username, role=role, **fields)
-    User.objects.filter(pk=user.pk).update(password=password_hash or hash_of())
-    user.refresh_from_db()
-    return user
-
-
 def signed_in_as(visitor):
     row = Session.objects.filter(pk=digest(visitor.cookies["coai_session"].value)).first()
     return row and row.user
@@ -39,7 +31,9 @@ def signed_in_as(visitor):
 # Names
 
 
-@pytest.mark.parametrize("name", ["Ana", "ana", "ANA", " ana ", "Ana@example.org", "ANA@EXAMPLE.ORG"])
+@pytest.mark.parametrize(
+    "name", ["Ana", "ana", "ANA", " ana ", "Ana@example.org", "ANA@EXAMPLE.ORG"]
+)
 def test_sign_in_by_username_or_email_in_any_case(visitor, name):
     ana = person("Ana", email="ana@example.org")
     assert visitor.sign_in(name).status_code == 302
@@ -115,12 +109,16 @@ def test_sign_in_failed_keeps_the_name(visitor):
     [
         ({"closed_at": "2026-01-01T00:00Z"}, "This account is closed."),
         ({"suspend": None}, "This account is suspended for good."),
-        ({"suspend": "2999-12-12T14:00+00:00"}, "This account is suspended until 12 Dec 2999, 14:00"),
+        (
+            {"suspend": "2999-12-12T14:00+00:00"},
+            "This account is suspended until 12 Dec 2999, 14:00",
+        ),
     ],
 )
 def test_sign_in_refused_with_a_sentence_after_the_right_password_only(visitor, prepare, sentence):
-    from audit.people import SYSTEM
     from django.utils.dateparse import parse_datetime
+
+    from audit.people import SYSTEM
 
     user = person("ana")
     if "suspend" in prepare:
@@ -139,8 +137,9 @@ def test_sign_in_works_again_when_the_suspension_has_ended(visitor):
     from datetime import timedelta
 
     import time_machine
-    from audit.people import SYSTEM
     from django.utils.timezone import now
+
+    from audit.people import SYSTEM
 
     user = person("ana")
     end = now() + timedelta(days=1)
@@ -169,6 +168,7 @@ def test_suspension_that_begins_later_ends_a_session_then(visitor):
 
     import time_machine
     from django.utils.timezone import now
+
     from users.models import Restriction
 
     user = person("ana")

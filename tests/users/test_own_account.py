@@ -1,0 +1,167 @@
+"""One's own password, and who sees nothing but their own account."""
+
+import pytest
+from django.urls import reverse
+from django.utils.timezone import now
+
+from audit.models import AuditEntry
+from tests.hashing import PASSWORD, coai_hash, hash_of
+from tests.users.conftest import Visitor, person
+from users.hashers import from_coai
+from users.models import User
+from users.roles import Role
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_hashes")]
+
+PAGE = "/admin/account/password/"
+NEW = "purple monkey dishwasher"
+
+
+def change(visitor, current=PASSWORD, new=NEW, again=None):
+    data = {"current": current, "new": new, "again": new if again is None else again}
+    return visitor.send(PAGE, data)
+
+
+def test_own_password_is_changed(visitor):
+    user = person()
+    visitor.sign_in("ana")
+    before, moment = visitor.cookies["coai_session"].value, now()
+    assert change(visitor).status_code == 302
+    user.refresh_from_db()
+    assert user.password_changed_at >= moment
+    assert user.password.startswith("argon2$")
+    assert visitor.is_in()
+    assert visitor.cookies["coai_session"].value != before
+    assert Visitor().sign_in("ana").status_code == 200
+    assert Visitor().sign_in("ana", NEW).status_code == 302
+    entry = AuditEntry.objects.get(action="account.change_password")
+    assert entry.target_id == user.pk
+    assert NEW not in str(entry.changes)
+
+
+def test_changed_password_ends_all_other_sessions(visitor):
+    person()
+    visitor.sign_in("ana")
+    elsewhere = Visitor()
+    elsewhere.sign_in("ana")
+    old_key = visitor.cookies["coai_session"].value
+    change(visitor)
+    thief = Visitor()
+    thief.cookies["coai_session"] = old_key
+    assert [visitor.is_in(), elsewhere.is_in(), thief.is_in()] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("form", "sentence"),
+    [
+        ({"current": "not mine"}, "This is not your current password."),
+        ({"new": "short"}, "too short"),
+        ({"new": "password1234"}, "too common"),
+        ({"new": "ana-of-example"}, "too similar"),
+        ({"new": PASSWORD}, "This is the password you have now."),
+        ({"again": "something else"}, "The two do not match."),
+        ({"current": ""}, "This field is required."),
+        ({"new": "x" * 1025}, "at most 1024 characters"),
+    ],
+)
+def test_own_password_is_not_changed(visitor, form, sentence):
+    user = person("ana-of-example")
+    visitor.sign_in("ana-of-example")
+    response = change(visitor, **form)
+    assert response.status_code == 200
+    assert sentence in response.text
+    assert NEW not in response.text
+    stored = User.objects.get(pk=user.pk)
+    assert (stored.password, stored.password_changed_at) == (hash_of(), None)
+    assert not AuditEntry.objects.filter(action="account.change_password").exists()
+
+
+def test_own_password_attempts_are_limited_before_hashing(visitor, quick_hashes):
+    person()
+    visitor.sign_in("ana")
+    for _attempt in range(5):
+        assert change(visitor, current="a guess").status_code == 200
+    quick_hashes.computed = 0
+    response = change(visitor)
+    assert response.status_code == 429
+    assert response.headers["Retry-After"]
+    assert quick_hashes.computed == 0
+
+
+def test_own_password_with_an_imported_hash(visitor):
+    user = person(password_hash=from_coai(coai_hash("old secret")))
+    visitor.sign_in("ana", "old secret")
+    assert change(visitor, current=" old secret ").status_code == 302
+    user.refresh_from_db()
+    assert user.password_changed_at
+
+
+def test_own_password_is_closed_without_valkey(visitor, settings):
+    person()
+    visitor.sign_in("ana")
+    settings.CACHES = {
+        "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
+    }
+    assert visitor.get(PAGE).status_code == 200
+    assert change(visitor).status_code == 503
+
+
+def test_password_that_must_be_changed_bars_every_other_page(visitor):
+    person(role=Role.SUPER_ADMIN, must_change_password=True)
+    visitor.sign_in("ana")
+    for name in ("home", "users:list", "account:sessions"):
+        response = visitor.get(reverse(name))
+        assert (response.status_code, response.headers["Location"]) == (302, PAGE)
+    fragment = visitor.get(reverse("users:list"), headers={"HX-Request": "true"})
+    assert (fragment.status_code, fragment.headers["HX-Redirect"]) == (204, PAGE)
+    page = visitor.get(PAGE)
+    assert "Choose a new password before you go on." in page.text
+    [section] = page.context["navigation"]
+    assert [str(item["label"]) for item in section["items"]] == ["Password"]
+    change(visitor)
+    assert visitor.get(reverse("account:sessions")).status_code == 200
+
+
+def test_password_that_must_be_changed_still_lets_one_sign_out(visitor):
+    person(must_change_password=True)
+    visitor.sign_in("ana")
+    visitor.send(reverse("account:sign_out"))
+    assert not visitor.is_in()
+
+
+@pytest.mark.parametrize("name", ["home", "users:list", "audit", "imports:list"])
+def test_without_a_role_one_sees_only_ones_own_account(visitor, name):
+    person()
+    visitor.sign_in("ana")
+    response = visitor.get(reverse(name))
+    assert response.status_code == 403
+    assert "Your account has no role in this console" in response.text
+
+
+def test_without_a_role_the_navigation_offers_ones_own_account(visitor):
+    person()
+    visitor.sign_in("ana")
+    response = visitor.get(reverse("account:sessions"))
+    assert response.status_code == 200
+    offered = [
+        str(item["label"]) for part in response.context["navigation"] for item in part["items"]
+    ]
+    assert offered == ["Password", "Sessions"]
+    assert visitor.get(PAGE).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("role", "offered"),
+    [
+        (Role.SUPER_ADMIN, {"Home", "Users", "Audit", "Imports", "Password", "Sessions"}),
+        (Role.SUPPORT, {"Home", "Users", "Audit", "Password", "Sessions"}),
+        (Role.READ_ONLY, {"Home", "Users", "Audit", "Imports", "Password", "Sessions"}),
+    ],
+)
+def test_navigation_offers_what_the_role_may_open(visitor, role, offered):
+    person(role=role)
+    visitor.sign_in("ana")
+    sections = visitor.get(reverse("account:sessions")).context["navigation"]
+    items = [item for section in sections for item in section["items"]]
+    assert {str(item["label"]) for item in items} == offered
+    assert [str(item["label"]) for item in items if item["current"]] == ["Sessions"]
