@@ -1,9 +1,11 @@
 """How static files are kept in production."""
 
-from whitenoise.storage import CompressedManifestStaticFilesStorage
+from whitenoise.storage import (  # type: ignore[import-untyped]
+    CompressedManifestStaticFilesStorage,
+)
 
 
-class ModuleStorage(CompressedManifestStaticFilesStorage):
+class ModuleStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """Files named by their content, and our ES modules import each other by those names.
 
     Otherwise a browser could mix the modules of two releases. Django's own switch for this
