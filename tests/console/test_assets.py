@@ -1,0 +1,49 @@
+import re
+from pathlib import Path
+
+from django.core.files.storage import storages
+from django.test import override_settings
+
+STATIC = Path(__file__).parents[2] / "static" / "console"
+
+
+def test_modules_of_production_import_each_other_by_their_hashed_names(tmp_path):
+    backend = "coai_admin.console.assets.ModuleStorage"
+    with override_settings(
+        STATIC_ROOT=str(tmp_path), STORAGES={"staticfiles": {"BACKEND": backend}}
+    ):
+        storage = storages["staticfiles"]
+        paths = {}
+        for source in sorted((STATIC / "js").glob("*.js")):
+            path = f"console/js/{source.name}"
+            target = tmp_path / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes())
+            paths[path] = (storage, path)
+        failed = [result for *_names, result in storage.post_process(paths) if result is not True]
+        assert [one for one in failed if isinstance(one, Exception)] == []
+        main = (tmp_path / storage.stored_name("console/js/main.js")).read_text()
+    imported = re.findall(r'import "\./([^"]+)";', main)
+    assert imported
+    assert all(re.fullmatch(r"[\w-]+\.[0-9a-f]{12}\.js", name) for name in imported)
+    assert all((tmp_path / "console/js" / name).exists() for name in imported)
+
+
+def test_main_imports_every_module_that_attaches_itself():
+    main = (STATIC / "js" / "main.js").read_text()
+    reached, waiting = set(), re.findall(r'"\./([\w-]+\.js)"', main)
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += re.findall(r'"\./([\w-]+\.js)"', (STATIC / "js" / name).read_text())
+    assert reached == {path.name for path in (STATIC / "js").glob("*.js")} - {"main.js"}
+
+
+def test_templates_have_no_inline_style_or_script():
+    offending = []
+    for path in (STATIC.parents[1] / "templates").rglob("*.html"):
+        text = path.read_text()
+        if re.search(r"\sstyle=|\son[a-z]+=\"|<style|<script(?![^>]*\ssrc=)|\shx-on|\bjs:", text):
+            offending.append(path.name)
+    assert offending == []
