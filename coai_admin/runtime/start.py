@@ -45,7 +45,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="N",
         help="how many demonstration users (%(default)s)",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.users < 1:
+        parser.error("--users must be 1 or more; for none at all: --empty")
+    return options
 
 
 class Supervisor:
