@@ -49,7 +49,8 @@ class Column:
     ``sort``: how rows are ordered by it; None where that makes no sense. ``read(now)``: its value in an export, as an
     expression of the listing's queryset; None keeps it out of exports. ``mask``: what an export shows instead to those
     who see it masked. ``sight``: who sees how much of it. Whoever does not see all of a column cannot sort by it, and
-    the listing's filters of the same name refuse what would give it away.
+    the listing's filters of the same name refuse what would give it away. ``on_page``: False for what only exports hold.
+    ``css``: more classes of its header cell.
     """
 
     name: str
@@ -59,7 +60,8 @@ class Column:
     read: Callable[[datetime], Any] | None = None
     mask: Callable[[datetime], Any] | None = None
     sight: Callable[[Viewer], Sight] = field(default=everybody)
-    unit: str = ""
+    on_page: bool = True
+    css: str = ""
 
     @property
     def numeric(self) -> bool:

@@ -37,23 +37,36 @@ class DayField(forms.DateField):
 
 
 class DayFrom(django_filters.Filter):
-    """Moments from the start of a day (UTC) on."""
+    """Moments from the start of a day (UTC) on. ``key``: the expression that an index holds, where the field may be
+    empty; ``known``: what holds for ``_key`` where it is not."""
 
     field_class = DayField
+    lookup = "gte"
+
+    def __init__(self, *args: Any, key: Any = None, known: models.Q | None = None, **kwargs: Any) -> None:
+        self.key, self.known = key, known
+        super().__init__(*args, **kwargs)
 
     def filter(self, qs: models.QuerySet[Any], value: date | None) -> models.QuerySet[Any]:
-        return qs if value is None else qs.filter(**{f"{self.field_name}__gte": _midnight(value)})
+        bound = None if value is None else self.bound(value)
+        if bound is None:
+            return qs
+        if self.key is None:
+            return qs.filter(**{f"{self.field_name}__{self.lookup}": bound})
+        return qs.alias(_key=self.key).filter(self.known, **{f"_key__{self.lookup}": bound})
+
+    def bound(self, day: date) -> datetime | None:
+        """The moment that a day stands for; None when every moment is within."""
+        return _midnight(day)
 
 
-class DayTo(django_filters.Filter):
+class DayTo(DayFrom):
     """Moments up to the end of a day (UTC): the day itself counts."""
 
-    field_class = DayField
+    lookup = "lt"
 
-    def filter(self, qs: models.QuerySet[Any], value: date | None) -> models.QuerySet[Any]:
-        if value is None or value == date.max:
-            return qs
-        return qs.filter(**{f"{self.field_name}__lt": _midnight(value + timedelta(days=1))})
+    def bound(self, day: date) -> datetime | None:
+        return None if day == date.max else _midnight(day + timedelta(days=1))
 
 
 class AnyOf(django_filters.MultipleChoiceFilter):
@@ -69,16 +82,34 @@ class AnyOf(django_filters.MultipleChoiceFilter):
 class Filters(django_filters.FilterSet):
     """The base of every listing's filters. ``self.viewer`` and ``self.now`` say for whom and when they are asked.
 
-    A filter method raises ``forms.ValidationError`` where the value cannot be judged without its viewer.
+    ``hidden_from`` takes filters away from those who may not ask them; ``clean`` judges values by their viewer.
     """
 
     def __init__(self, data: QueryDict, queryset: models.QuerySet[Any], *, viewer: Viewer, now: datetime):
         self.viewer, self.now = viewer, now
         super().__init__(data, queryset)
+        for name in self.hidden_from(viewer):
+            del self.filters[name]
+
+    @classmethod
+    def hidden_from(cls, viewer: Viewer) -> frozenset[str]:  # noqa: ARG003 (for those that have something to hide)
+        """The names of filters that do not exist for this viewer."""
+        return frozenset()
+
+    def clean(self, data: Mapping[str, Any]) -> None:
+        """Look at the values together, and ``refuse`` those that this viewer may not ask."""
 
     def refuse(self, name: str, why: str) -> None:
         """Say beside the field why its value cannot be used."""
         self.form.add_error(name, why)
+
+    def is_valid(self) -> bool:
+        """Whether every value was understood and may be asked. Decided once."""
+        if not hasattr(self, "_judged"):
+            if self.form.is_valid():
+                self.clean(self.form.cleaned_data)
+            self._judged = not self.form.errors
+        return self._judged
 
     def values(self) -> Iterator[tuple[str, Any]]:
         """Name and value of every filter that is on."""

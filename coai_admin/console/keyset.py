@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -31,25 +32,25 @@ class Sort:
 
     ``key``: an expression or field path that is never NULL, with an index on (key, id). ``field``: what the key is, to
     read it back from a cursor. ``where``: what holds for every row and lets the key of a joined row be found through
-    its index (an outer join hides it). ``segments(now)``: conditions that divide all rows, in ascending order; reversed
-    when the sort descends. ``last(now)``: the condition of rows that stand at the end in both directions (blanks).
+    its index (an outer join hides it); ``tie``: the path to the id in that same joined row, because PostgreSQL compares
+    through an index only what stands in one table. ``segments(now)``: conditions that divide all rows, in ascending order; reversed
+    when the sort descends. ``last``: the condition of rows that stand at the end in both directions, for blanks; the
+    other segments leave them out in words that an index of theirs can have too.
     """
 
     key: Any = None
     field: models.Field[Any, Any] = models.BigIntegerField()  # noqa: RUF009 (fields are never changed)
     where: Q = Q()
+    tie: str = ""
     segments: Callable[[datetime], Sequence[Q]] | None = None
-    last: Callable[[datetime], Q] | None = None
+    last: Q | None = None
 
     def parts(self, now: datetime, *, descending: bool) -> list[Q]:
         """The conditions in reading order; one empty condition when the sort has no segments."""
         parts = list(self.segments(now)) if self.segments else [Q()]
         if descending:
             parts.reverse()
-        if self.last is None:
-            return parts
-        blank = self.last(now)
-        return [*(part & ~blank for part in parts), blank]
+        return parts if self.last is None else [*parts, self.last]
 
 
 class Position(NamedTuple):
@@ -60,7 +61,7 @@ class Position(NamedTuple):
     pk: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Order:
     """A sort in one direction at one moment."""
 
@@ -69,6 +70,15 @@ class Order:
     now: datetime
     descending: bool
     pk: str = "pk"
+
+    @property
+    def tie(self) -> str:
+        """The path to the id that orders rows of equal keys."""
+        return self.sort.tie or self.pk
+
+    @cached_property
+    def _parts(self) -> list[Q]:
+        return self.sort.parts(self.now, descending=self.descending)
 
     @property
     def parameter(self) -> str:
@@ -84,7 +94,7 @@ class Order:
     ) -> list[Position]:
         """The next ``limit`` positions behind ``after`` (from the start when None), in this order; with
         ``backwards`` those before it, nearest first. One statement."""
-        parts = list(enumerate(self.sort.parts(self.now, descending=self.descending)))
+        parts = list(enumerate(self._parts))
         if backwards:
             parts.reverse()
         if after is not None:
@@ -112,48 +122,51 @@ class Order:
         backwards: bool,
     ) -> models.QuerySet[Any, tuple[Any, ...]]:
         falls = self.descending is not backwards
-        rows = self._keyed(rows.filter(condition))
+        keyed = self._has_key(number)
+        rows = rows.filter(condition, self.sort.where).annotate(_key=self._key if keyed else self._no_key)
         if after is not None and after.part == number:
-            rows = rows.filter(self._beyond(after, falls=falls))
+            rows = rows.filter(self._beyond(after, keyed=keyed, falls=falls))
         direction = "-" if falls else ""
-        ordering = [f"{direction}_key"] if self.sort.key is not None else []
-        return (
-            rows.annotate(_part=Value(number), _pk=F(self.pk))
-            .order_by(*ordering, f"{direction}{self.pk}")
-            .values_list("_part", "_key", "_pk")[:limit]
-        )
+        ordering = [f"{direction}_key", f"{direction}_pk"] if keyed else [f"{direction}_pk"]
+        rows = rows.annotate(_part=Value(number), _pk=F(self.tie)).order_by(*ordering)
+        return rows.values_list("_part", "_key", "_pk")[:limit]
 
-    def _keyed(self, rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
-        key = self.sort.key
-        if key is None:
-            return rows.filter(self.sort.where).annotate(_key=Value(0))
-        return rows.filter(self.sort.where).annotate(_key=F(key) if isinstance(key, str) else key)
+    def _has_key(self, part: int) -> bool:
+        """Whether the rows of a segment have a key, or only their ids."""
+        blank = self.sort.last is not None and part == len(self._parts) - 1
+        return self.sort.key is not None and not blank
 
-    def _beyond(self, after: Position, *, falls: bool) -> Any:
+    @property
+    def _key(self) -> Any:
+        return F(self.sort.key) if isinstance(self.sort.key, str) else self.sort.key
+
+    @property
+    def _no_key(self) -> Value:
+        return Value(None, output_field=self.sort.field)
+
+    def _beyond(self, after: Position, *, keyed: bool, falls: bool) -> Any:
+        if not keyed:
+            return Q(**{f"{self.tie}__lt" if falls else f"{self.tie}__gt": after.pk})
         compare = TupleLessThan if falls else TupleGreaterThan
-        if self.sort.key is None:
-            return Q(**{f"{self.pk}__lt" if falls else f"{self.pk}__gt": after.pk})
         key = Value(after.key, output_field=self.sort.field)
-        return compare(Tuple(F("_key"), F(self.pk)), (key, Value(after.pk)))
+        return compare(Tuple(F("_key"), F(self.tie)), (key, Value(after.pk)))
 
     def apply(self, rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
         """All rows in this order, for an export: sorted once, not paged."""
-        parts = self.sort.parts(self.now, descending=self.descending)
         direction = "-" if self.descending else ""
         ordering: list[str] = []
-        if len(parts) > 1:
-            whens = [When(part, then=Value(number)) for number, part in enumerate(parts)]
-            rows = rows.alias(_part=Case(*whens, default=Value(len(parts))))
+        if len(self._parts) > 1:
+            whens = [When(part, then=Value(number)) for number, part in enumerate(self._parts)]
+            rows = rows.alias(_part=Case(*whens))
             ordering.append("_part")
         if self.sort.key is not None:
-            key = self.sort.key
-            rows = rows.filter(self.sort.where).alias(_key=F(key) if isinstance(key, str) else key)
+            rows = rows.alias(_key=self._key)
             ordering.append(f"{direction}_key")
-        return rows.order_by(*ordering, f"{direction}{self.pk}")
+        return rows.filter(self.sort.where).order_by(*ordering, f"{direction}{self.pk}")
 
     def cursor(self, position: Position) -> str:
         """Write a position as it stands in a URL."""
-        key = None if self.sort.key is None else self._text(position.key)
+        key = _as_text(position.key) if self._has_key(position.part) else None
         text = json.dumps([self.parameter, position.part, key, position.pk], ensure_ascii=False)
         return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
@@ -166,19 +179,14 @@ class Order:
             parameter, part, key, pk = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         except (binascii.Error, UnicodeError, RecursionError, TypeError) as error:
             raise ValueError("not a cursor") from error
-        parts = len(self.sort.parts(self.now, descending=self.descending))
-        if parameter != self.parameter or type(part) is not int or not 0 <= part < parts:
+        if parameter != self.parameter or type(part) is not int or not 0 <= part < len(self._parts):
             raise ValueError("of another order")
         if type(pk) is not int or not 0 <= pk <= _BIGGEST_ID:
             raise ValueError("not a row")
-        return Position(part, self._value(key), pk)
+        return Position(part, self._value(key, keyed=self._has_key(part)), pk)
 
-    @staticmethod
-    def _text(key: Any) -> str:
-        return key.isoformat() if isinstance(key, datetime) else str(key)
-
-    def _value(self, text: Any) -> Any:
-        if self.sort.key is None:
+    def _value(self, text: Any, *, keyed: bool) -> Any:
+        if not keyed:
             if text is not None:
                 raise ValueError("a key where none belongs")
             return None
@@ -195,3 +203,7 @@ class Order:
         if isinstance(value, int) and abs(value) > _BIGGEST_ID:
             raise ValueError("out of range")
         return value
+
+
+def _as_text(key: Any) -> str:
+    return key.isoformat() if isinstance(key, datetime) else str(key)

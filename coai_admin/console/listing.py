@@ -26,11 +26,12 @@ and a view::
     return render(request, "audit/list.html", {"reading": reading, "page": reading.page()})
 
 The template draws the rows (its own ``<tr>``) between what is the same on every list page, in templates/listing/:
-``_chips.html`` (filters that are on), ``_headings.html`` (the header row, sortable), ``_foot.html`` (count and pages).
-``reading`` gives them ``chips``, ``headings``, ``count``, ``link(name, value)``; ``page`` gives rows and links.
+``_chips.html`` (filters that are on), ``_headings.html`` (the cells of the header row, sortable), ``_foot.html`` (count
+and pages). They take ``reading`` and ``page`` from the context. Around them, ``<div id="listing" data-listing>`` makes
+scripts fetch only this part (static/console/js/listing.js); the view then answers with it alone.
 
-A page costs one statement for its ids (by the sorted index, ``keyset``), those of ``facts``, and one for the capped
-count. What somebody does not see in full (``Column.sight``) they cannot sort by; filters check it themselves.
+A page costs one statement for the capped count, one for its ids (by the sorted index, ``keyset``; of the few that
+match, where they are few: ``counts.matching``), and those of ``facts``. What somebody does not see in full (``Column.sight``) they cannot sort by; filters check it themselves.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from django.utils.translation import gettext as _
 
 from coai_admin.console import counts
 from coai_admin.console.columns import Column, Sight, Viewer
-from coai_admin.console.counts import Count
+from coai_admin.console.counts import Count, Matching
 from coai_admin.console.filters import BadParameter, Chip, Filters
 from coai_admin.console.keyset import Order, Position
 
@@ -55,7 +56,8 @@ Row = TypeVar("Row")
 
 PAGE_SIZE = 50
 _PLACE = ("after", "before")
-_END = "end"
+_CONTROL = frozenset({"sort", "count", *_PLACE})
+_END, _EXACT = "end", "exact"
 
 
 class NoFilters(Filters):
@@ -112,15 +114,17 @@ class Listing(Generic[Row]):
         order = self._order(given.get("sort", self.default), viewer, now)
         filters = self.filters(given, self.rows(viewer, now), viewer=viewer, now=now)
         for name in given:
-            if name not in filters.form.fields and name not in {"sort", *_PLACE, *self.extra}:
+            if name not in filters.form.fields and name not in _CONTROL | self.extra:
                 raise BadParameter(_("There is no filter named “%(name)s”.") % {"name": _short(name)})
             if len(given.getlist(name)) > 1 and not _takes_many(filters, name):
                 raise BadParameter(_("“%(name)s” is given more than once.") % {"name": name})
         if all(name in given for name in _PLACE):
             raise BadParameter(_("“after” and “before” cannot be given together."))
+        if given.get("count", _EXACT) != _EXACT:
+            raise BadParameter(_("“count” can only be “exact”."))
         reading = Reading(self, viewer, now, given, order, filters)
         reading.place  # noqa: B018 (a wrong cursor is refused here, not when the page is drawn)
-        if not filters.form.is_valid():
+        if not filters.is_valid():
             raise WrongFilter(reading)
         return reading
 
@@ -161,8 +165,15 @@ class Reading(Generic[Row]):
 
     @cached_property
     def rows(self) -> models.QuerySet[Any]:
-        """Everything that matches, unordered. Filters may need a statement of their own, once."""
+        """Everything that matches, unordered."""
         return self.filters.qs
+
+    @cached_property
+    def matching(self) -> Matching:
+        """How many match, up to the cap; and which, when they are few."""
+        if not any(self.filters.values()):
+            return Matching(counts.capped(self.rows), None)
+        return counts.matching(self.rows, self.listing.pk)
 
     def page(self) -> Page[Row]:
         """The page that is asked for."""
@@ -183,23 +194,34 @@ class Reading(Generic[Row]):
         size = self.listing.page_size
         direction, position = self.place
         backwards = direction == "before"
-        found = self.order.read(self.rows, limit=size + 1, after=position, backwards=backwards)
+        rows = self.rows
+        if (ids := self.matching.ids) is not None:
+            if not ids:
+                return [], False, False
+            rows = self.listing.rows(self.viewer, self.now).filter(counts.among(ids, self.listing.pk))
+        found = self.order.read(rows, limit=size + 1, after=position, backwards=backwards)
         if not backwards:
             return found[:size], direction != "", len(found) > size
         if len(found) < size and position is not None:
             # Too few rows are left before it to fill a page: that is the first page.
-            found = self.order.read(self.rows, limit=size + 1)
+            found = self.order.read(rows, limit=size + 1)
             return found[:size], False, len(found) > size
         return found[:size][::-1], len(found) > size, position is not None
 
     @cached_property
     def count(self) -> Count:
-        """How many match, up to the cap."""
-        return counts.capped(self.rows)
+        """How many match: up to the cap, or exactly when that was asked for (``count=exact``)."""
+        if "count" in self.parameters and self.matching.count.more:
+            return counts.exact(self.rows)
+        return self.matching.count
 
-    def count_exactly(self) -> Count:
-        """How many match, however many there are."""
-        return counts.exact(self.rows)
+    def exact_link(self) -> str:
+        """ "?…" of this same page with the exact count; empty when the count is exact."""
+        if not self.count.more:
+            return ""
+        parameters = self.parameters.copy()
+        parameters["count"] = _EXACT
+        return f"?{parameters.urlencode()}"
 
     def ids(self) -> models.QuerySet[Any, int]:
         """The ids of everything that matches, for a selection."""
@@ -216,7 +238,7 @@ class Reading(Generic[Row]):
 
     def headings(self) -> list[Heading]:
         """The header row. Money, numbers and moments are sorted from the top first, words from A."""
-        return [self._heading(column, sight) for column, sight in self.columns()]
+        return [self._heading(column, sight) for column, sight in self.columns() if column.on_page]
 
     def _heading(self, column: Column, sight: Sight) -> Heading:
         if column.sort is None or sight is not Sight.FULL:
@@ -232,12 +254,20 @@ class Reading(Generic[Row]):
         """The filters that are on, each with the link that takes it away."""
         return [(chip, self.link(chip.name)) for chip in self.filters.chips()]
 
+    def clear_link(self) -> str:
+        """ "?…" of the same list without filters, in the same order."""
+        kept = QueryDict(mutable=True)
+        for name in ("sort", *sorted(self.listing.extra)):
+            if name in self.parameters:
+                kept[name] = self.parameters[name]
+        return f"?{kept.urlencode()}"
+
     def link(self, name: str = "", value: str = "") -> str:
         """ "?…" that leads to the first page of this list with one parameter replaced, or taken away when the value is
         empty."""
         parameters = self.parameters.copy()
-        for place in (*_PLACE, name):
-            parameters.pop(place, None)
+        for gone in (*_PLACE, "count", name):
+            parameters.pop(gone, None)
         if value and not (name == "sort" and value == self.listing.default):
             parameters[name] = value
         return f"?{parameters.urlencode()}"

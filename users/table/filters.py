@@ -1,0 +1,253 @@
+"""The filters of the user table. What a role may not see, it may not find out by filtering either."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from coai_admin.console.columns import Sight, Viewer
+from coai_admin.console.filters import AnyOf, DayFrom, DayTo, Filters
+from subscriptions.models import NO_END
+from users import roles
+from users.models import Restriction, User
+from users.status import Status, with_status
+from users.table.columns import (
+    EMAIL_STATES,
+    EXPIRES,
+    MONTHS,
+    NEVER,
+    SEEN,
+    TIERS,
+    email_state_condition,
+    personal,
+    staff_facts,
+    subscription_condition,
+    with_tier,
+)
+
+BIGGEST_ID = 2**63 - 1
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_DOMAIN = re.compile(r"@[^@\s]+\.[^@\s]+")
+
+
+class WordsField(forms.CharField):
+    """Words with commas or spaces between them, as a list."""
+
+    def __init__(self, *, most: int = 200, **options: Any) -> None:
+        self.most = most
+        super().__init__(**options)
+
+    def clean(self, value: Any) -> list[str]:
+        words = [word for word in re.split(r"[,\s]+", super().clean(value)) if word]
+        if len(words) > self.most:
+            raise ValidationError(_("At most %(most)s at once.") % {"most": self.most})
+        return [self.word(word) for word in dict.fromkeys(words)]
+
+    def word(self, text: str) -> Any:
+        """Read one word. Raises ValidationError."""
+        return text
+
+
+class IdsField(WordsField):
+    """Ids of users."""
+
+    def word(self, text: str) -> int:
+        if not (text.isascii() and text.isdigit() and int(text) <= BIGGEST_ID):
+            raise ValidationError(_("“%(word)s” is not an ID.") % {"word": text[:40]})
+        return int(text)
+
+
+class CountriesField(WordsField):
+    """Two-letter country codes; "none" for those whose country is not known."""
+
+    def word(self, text: str) -> str:
+        if text.lower() == "none":
+            return ""
+        if not re.fullmatch(r"[A-Za-z]{2}", text):
+            raise ValidationError(
+                _("“%(word)s” is not a country: write two letters, as in CN, or none.") % {"word": text[:40]}
+            )
+        return text.upper()
+
+
+class WordsFilter(django_filters.Filter):
+    """Rows whose field is one of the words."""
+
+    field_class = WordsField
+
+    def filter(self, qs: QuerySet[Any], value: list[Any]) -> QuerySet[Any]:
+        return qs.filter(**{f"{self.field_name}__in": value}) if value else qs
+
+
+class IdsFilter(WordsFilter):
+    field_class = IdsField
+
+
+class CountriesFilter(WordsFilter):
+    field_class = CountriesField
+
+
+class Condition(AnyOf):
+    """Rows for which ``condition(values, now)`` holds."""
+
+    def __init__(self, condition: Callable[[list[str], datetime], Q], **options: Any) -> None:
+        self.condition = condition
+        options.setdefault("widget", forms.CheckboxSelectMultiple)
+        super().__init__(**options)
+
+    def filter(self, qs: QuerySet[Any], value: list[str]) -> QuerySet[Any]:
+        return qs.filter(self.condition(value, self.parent.now)) if value else qs
+
+
+def _restricted(kinds: list[str], now: datetime) -> Q:
+    return Q(pk__in=Restriction.objects.live(now).filter(kind__in=kinds).values("user"))
+
+
+def _either(condition: Callable[[str, datetime], Q]) -> Callable[[list[str], datetime], Q]:
+    return lambda values, now: reduce(or_, (condition(value, now) for value in values))
+
+
+class MonthsFilter(django_filters.NumberFilter):
+    """Subscribed months, those counted before the import included."""
+
+    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        return qs if value is None else qs.alias(_months=MONTHS).filter(**{f"_months__{self.lookup_expr}": value})
+
+
+def _number(field: str, lookup: str, label: Any, **options: Any) -> django_filters.NumberFilter:
+    return django_filters.NumberFilter(field, lookup, label=label, **options)
+
+
+def _credits(field: str, lookup: str, label: Any) -> django_filters.NumberFilter:
+    return _number(field, lookup, label, max_digits=24, decimal_places=6)
+
+
+def _months(lookup: str, label: Any) -> django_filters.NumberFilter:
+    whole = {"max_digits": 9, "decimal_places": 0}
+    return MonthsFilter("standing__months", lookup, label=label, **whole)
+
+
+_ENDS: dict[str, Any] = {
+    "key": EXPIRES,
+    "known": Q(standing__subscription__isnull=False, _key__lt=NO_END),
+}
+_SEEN: dict[str, Any] = {"key": SEEN, "known": Q(_key__gt=NEVER)}
+
+
+class UserFilters(Filters):
+    """One filter, or a pair of limits, for every column; the parameters of /admin/users/ and of the REST list."""
+
+    q = django_filters.CharFilter(method="search", label=gettext_lazy("Search"), max_length=254)
+    id = IdsFilter("pk", label=gettext_lazy("ID"))
+    username = django_filters.CharFilter(
+        method="by_username", label=gettext_lazy("Username"), max_length=254
+    )
+    email = django_filters.CharFilter(method="by_email", label=gettext_lazy("Email"), max_length=254)
+    email_state = Condition(
+        _either(lambda state, now: email_state_condition(state)),
+        label=gettext_lazy("Email state"),
+        choices=list(EMAIL_STATES.items()),
+    )
+    status = Condition(with_status, label=gettext_lazy("Status"), choices=Status.choices)
+    restriction = Condition(
+        _restricted, label=gettext_lazy("Restriction"), choices=Restriction.Kind.choices
+    )
+    tier = Condition(
+        lambda tiers, now: with_tier([int(tier) for tier in tiers], now),
+        label=gettext_lazy("Tier"),
+        choices=[(str(tier), str(tier)) for tier in TIERS],
+    )
+    credits_min = _credits("statistics__balance", "gte", gettext_lazy("Credits from"))
+    credits_max = _credits("statistics__balance", "lte", gettext_lazy("Credits to"))
+    used_min = _credits("statistics__used", "gte", gettext_lazy("Used from"))
+    used_max = _credits("statistics__used", "lte", gettext_lazy("Used to"))
+    subscription = Condition(
+        _either(subscription_condition),
+        label=gettext_lazy("Subscription"),
+        choices=[
+            ("active", gettext_lazy("active")),
+            ("ended", gettext_lazy("ended")),
+            ("none", gettext_lazy("none")),
+        ],
+    )
+    months_min = _months("gte", gettext_lazy("Months from"))
+    months_max = _months("lte", gettext_lazy("Months to"))
+    expires_from = DayFrom("standing__ends_at", **_ENDS, label=gettext_lazy("Expires from"))
+    expires_to = DayTo("standing__ends_at", **_ENDS, label=gettext_lazy("Expires to"))
+    seen_from = DayFrom("last_seen_at", **_SEEN, label=gettext_lazy("Last seen from"))
+    seen_to = DayTo("last_seen_at", **_SEEN, label=gettext_lazy("Last seen to"))
+    seen = Condition(
+        lambda _never, now: Q(last_seen_at__isnull=True),
+        label=gettext_lazy("Last seen"),
+        choices=[("never", gettext_lazy("never"))],
+    )
+    joined_from = DayFrom("joined_at", label=gettext_lazy("Joined from"))
+    joined_to = DayTo("joined_at", label=gettext_lazy("Joined to"))
+    country = CountriesFilter("country", label=gettext_lazy("Country"))
+    role = Condition(
+        lambda values, now: Q(role__in=values), label=gettext_lazy("Admin"), choices=roles.Role.choices
+    )
+    flag = WordsFilter(method="by_flag", label=gettext_lazy("Import flag"))
+
+    @classmethod
+    def hidden_from(cls, viewer: Viewer) -> frozenset[str]:
+        return frozenset() if staff_facts(viewer) is Sight.FULL else frozenset({"role"})
+
+    @property
+    def whole_addresses(self) -> bool:
+        """Whether the viewer may look for parts of addresses."""
+        return personal(self.viewer) is Sight.FULL
+
+    def clean(self, data: Mapping[str, Any]) -> None:
+        email = data.get("email", "")
+        if email and not self.whole_addresses and not (_ADDRESS.fullmatch(email) or _DOMAIN.fullmatch(email)):
+            self.refuse("email", _("Your role sees masked addresses: give a whole address, or @ and a domain."))
+
+    def search(self, rows: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
+        """People by id, name or address. Under three letters the trigram index finds beginnings only."""
+        return rows.filter(self._search(text.strip()))
+
+    def _search(self, text: str) -> Q:
+        part = "istartswith" if len(text) < 3 else "icontains"
+        found = Q(**{f"username__{part}": text})
+        if self.whole_addresses:
+            found |= Q(**{f"email__{part}": text})
+        elif "@" in text:
+            found = by_address(text) if _ADDRESS.fullmatch(text) or _DOMAIN.fullmatch(text) else found
+        if text.isascii() and text.isdigit() and int(text) <= BIGGEST_ID:
+            found |= Q(pk=int(text))
+        return found
+
+    def by_username(self, rows: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
+        """People whose name holds the text, whatever its case."""
+        part = "istartswith" if len(text) < 3 else "icontains"
+        return rows.filter(**{f"username__{part}": text})
+
+    def by_email(self, rows: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
+        """People by a whole address, by @ and a domain, or (who may see addresses) by any part of one."""
+        if _ADDRESS.fullmatch(text) or text.startswith("@"):
+            return rows.filter(by_address(text))
+        part = "istartswith" if len(text) < 3 else "icontains"
+        return rows.filter(**{f"email__{part}": text})
+
+    def by_flag(self, rows: QuerySet[Any], _name: str, flags: Iterable[str]) -> QuerySet[Any]:
+        """People on whom the import left one of these remarks."""
+        wanted = list(flags)
+        return rows.filter(import_flags__overlap=wanted) if wanted else rows
+
+
+def by_address(text: str) -> Q:
+    """The people with this address, or with one at this domain (``@example.com``)."""
+    return Q(email__iendswith=text) if text.startswith("@") else Q(email__iexact=text)
+
