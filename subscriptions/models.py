@@ -124,9 +124,22 @@ class Standing(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["tier", "user"], name="standing_tier"),
-            models.Index(Coalesce("ends_at", NO_END), "user", name="standing_ends"),
-            models.Index(fields=["months", "user"], name="standing_months"),
+            models.Index(fields=["tier", "user"], include=["ends_at"], name="standing_by_tier"),
+            models.Index(
+                Coalesce("ends_at", NO_END),
+                "user",
+                name="standing_by_end",
+                condition=models.Q(subscription__isnull=False),
+            ),
+            models.Index(
+                models.F("months") + models.F("legacy_months"), "user", name="standing_by_months"
+            ),
+            models.Index(
+                fields=["user"],
+                include=["ends_at"],
+                name="standing_subscribed",
+                condition=models.Q(subscription__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -10,7 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
-from django.db.models.functions import Lower, Upper
+from django.db.models.functions import Coalesce, Lower, Upper
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +18,9 @@ from users import roles
 from users.import_models import ImportRun as ImportRun
 from users.import_models import LegacyRow as LegacyRow
 from users.querysets import RestrictionQuerySet, UserManager, UserQuerySet
+
+# Sorts before every real sign-in: those who were never seen stand with the longest absent.
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class User(AbstractBaseUser):
@@ -82,6 +85,14 @@ class User(AbstractBaseUser):
                 fields=["role", "id"], name="user_staff", condition=~models.Q(role=roles.Role.NONE)
             ),
             models.Index(fields=["country", "id"], name="user_country"),
+            models.Index(Coalesce("last_seen_at", NEVER), "id", name="user_seen"),
+            models.Index(fields=["id"], name="user_no_email", condition=models.Q(email__isnull=True)),
+            models.Index(fields=["id"], name="user_closed", condition=models.Q(closed_at__isnull=False)),
+            models.Index(
+                fields=["email_state", "id"],
+                name="user_email_state",
+                condition=~models.Q(email_state="ok"),
+            ),
             models.Index(
                 fields=["legacy_username"],
                 name="user_legacy_username",

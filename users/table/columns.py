@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db.models import (
@@ -29,11 +29,9 @@ from coai_admin.console.columns import Column, Kind, Sight, Viewer
 from coai_admin.console.keyset import Sort
 from subscriptions.models import NO_END
 from users import roles
-from users.models import User
+from users.models import NEVER, User
 from users.status import conditions, status_expression, until_expression
 
-# Before every real sign-in: those who were never seen stand with the longest absent.
-NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 TIERS = (0, 1, 2, 3)
 # As the indexes have them: sorts and filters must name the same expression.
 EXPIRES = Coalesce("standing__ends_at", Value(NO_END))

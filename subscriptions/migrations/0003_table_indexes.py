@@ -1,0 +1,50 @@
+"""Indexes that the user table sorts and filters by: each key with the user's id in the same order."""
+
+from datetime import UTC, datetime
+
+from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.db import migrations, models
+from django.db.models.functions import Coalesce
+
+NO_END = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("subscriptions", "0002_tiers")]
+
+    operations = [
+        AddIndexConcurrently(
+            "standing",
+            models.Index(fields=["tier", "user"], include=["ends_at"], name="standing_by_tier"),
+        ),
+        AddIndexConcurrently(
+            "standing",
+            models.Index(
+                Coalesce("ends_at", NO_END),
+                models.F("user"),
+                name="standing_by_end",
+                condition=models.Q(subscription__isnull=False),
+            ),
+        ),
+        AddIndexConcurrently(
+            "standing",
+            models.Index(
+                models.F("months") + models.F("legacy_months"),
+                models.F("user"),
+                name="standing_by_months",
+            ),
+        ),
+        AddIndexConcurrently(
+            "standing",
+            models.Index(
+                fields=["user"],
+                include=["ends_at"],
+                name="standing_subscribed",
+                condition=models.Q(subscription__isnull=False),
+            ),
+        ),
+        RemoveIndexConcurrently("standing", "standing_tier"),
+        RemoveIndexConcurrently("standing", "standing_ends"),
+        RemoveIndexConcurrently("standing", "standing_months"),
+    ]
