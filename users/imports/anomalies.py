@@ -116,7 +116,7 @@ KINDS: dict[str, Kind] = {
     ),
     # Amounts and dates
     "negative_used": Kind(
-        _("Negative used credits"), _("Nobody can have used less than nothing; taken as 0.")
+        _("Negative used credits"), _("Nobody can have used less than nothing. Taken over as it stood.")
     ),
     "null_quota": Kind(_("Empty balance"), _("Taken as 0.")),
     "no_join_date": Kind(

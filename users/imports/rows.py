@@ -55,6 +55,10 @@ class Staged:
     password: str | None = None
     password_group: str | None = None
 
+    @property
+    def facts_json(self) -> str | None:
+        return None if self.facts is None else as_json(self.facts)
+
 
 @dataclass(slots=True)
 class Tally:
@@ -77,6 +81,7 @@ class Tally:
         counts = self.tables.setdefault(staged.table, Counter())
         counts["read"] += 1
         counts[staged.state] += 1
+        staged.flags = tuple(dict.fromkeys(staged.flags))
         self.anomalies.update(staged.flags)
         return staged
 

@@ -135,6 +135,16 @@ class Keeper:
             return self._free(cell)
         return cell if isinstance(cell, int) or math.isfinite(cell) else repr(cell)
 
+    def tree(self, name: str, value: Any) -> Any:
+        """What a configuration file says under ``name``, however deep."""
+        if isinstance(value, Mapping):
+            return {str(key): self.tree(str(key), inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.tree(name, inner) for inner in value]
+        if isinstance(value, bool) or value is None:
+            return value
+        return self.cell("", name, value if isinstance(value, int | float | str | bytes) else str(value))
+
     def clean(self, value: str) -> str:
         """Longer text with the secrets inside it replaced."""
         value = _IN_URL.sub(lambda match: f"{match['before']}{self._mark(match['value'])}", value)
