@@ -321,7 +321,9 @@ OPERATIONS = [
     "billing.operations.OPERATIONS",
     "users.operations.OPERATIONS",
 ]
-OUTBOX_HANDLERS: dict[str, str] = {}
+OUTBOX_HANDLERS: dict[str, str] = {
+    "users.wrap_imported_passwords": "users.imports.passwords.wrap_next",
+}
 ACTIONS = [  # what the audit log holds besides operations
     "users.actions.ACTIONS",
 ]
