@@ -58,3 +58,16 @@ def _playwright_may_wait(request, monkeypatch):
     """Playwright keeps an event loop in the test's thread; Django takes that for async code."""
     if request.node.get_closest_marker("browser"):
         monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Tests that commit are cleaned up after by ``tests.database``; Django's flush knows neither
+    append-only tables nor rows that migrations made."""
+    from django.test import TransactionTestCase
+
+    from tests import database
+
+    with django_db_blocker.unblock():
+        database.remember_seeds()
+    TransactionTestCase._fixture_teardown = lambda case: database.empty()
