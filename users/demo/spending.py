@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -45,13 +46,16 @@ _MODELS = ("small-chat", "large-chat", "reasoner", "coder", "vision", "image", "
 @dataclass(frozen=True, slots=True)
 class Movement:
     """One transfer on somebody's account; ``delta`` as the account sees it. ``undoes``: the place
-    of an earlier movement in the list that this one reverses."""
+    in the list of an earlier one that this reverses; ``actor_id`` and ``group_id``: by whom and in
+    which act it was done, if by hand."""
 
     at: datetime
     code: int
     delta: Decimal
     reason: str = ""
     undoes: int | None = None
+    actor_id: int | None = None
+    group_id: uuid.UUID | None = None
 
 
 class Purse:
@@ -63,7 +67,12 @@ class Purse:
         self.movements: list[Movement] = []
 
     def move(
-        self, at: datetime, code: int, delta: Decimal, reason: str = "", undoes: int | None = None
+        self,
+        at: datetime,
+        code: int,
+        delta: Decimal,
+        reason: str = "",
+        undoes: int | None = None,
     ) -> None:
         self.balance += delta
         self.movements.append(Movement(at, code, delta, reason, undoes))
@@ -152,7 +161,7 @@ def _mishap(purse: Purse, at: datetime, cost: Decimal, reason: str) -> None:
     back = max((cost * share).quantize(_CENT), _CENT)
     place = len(purse.movements) - 1
     later = at + timedelta(minutes=purse.rng.randint(1, 50))
-    purse.move(later, USAGE_REVERSAL, back, f"Failed: {reason}", undoes=place)
+    purse.move(later, USAGE_REVERSAL, back, f"Failed: {reason}", place)
 
 
 def _ending(purse: Purse, person: DemoPerson, now: datetime) -> None:

@@ -1,0 +1,281 @@
+"""Pictures of every page in bench/shots/ (not in git): light and dark, at three widths, with nobody
+there, with demonstration data, and for an account whose name is 24 wide characters. ``--readme``
+makes the picture in the README, docs/img/users.png, instead."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.utils.timezone import now as time_now
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from audit.models import Act, AuditEntry
+from bench.report import Case, case
+from billing.services import adjust_credits
+from users.demo.loading import load_demo
+from users.models import User
+from users.roles import Role
+from users.services import create_user, suspend
+
+DATABASE = "empty"
+_CHECKOUT = Path(__file__).resolve().parent.parent
+_FOLDER = _CHECKOUT / "bench" / "shots"
+_README = _CHECKOUT / "docs" / "img" / "users.png"
+_CHROMIUM = shutil.which("chromium")
+_CHROMIUM_ARGUMENTS = ["--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+_WIDTHS = {1440: 900, 1024: 768, 390: 844}
+_SCHEMES = ("light", "dark")
+_WIDE_NAME = "漢字仮名交じり文の長い名前を持つ利用者さんです壱弐"
+
+
+class Shot(NamedTuple):
+    """A page: the file's name, its address (``{user}`` and so on come from ``_places``), and who
+    looks; nobody is signed in where ``role`` is empty."""
+
+    name: str
+    path: str
+    role: str = "super_admin"
+
+
+NOBODY_THERE = (
+    Shot("home", "/admin/"),
+    Shot("users", "/admin/users/"),
+    Shot("audit", "/admin/audit/"),
+    Shot("imports", "/admin/imports/"),
+)
+PAGES = (
+    Shot("sign-in", "/admin/account/sign-in/", ""),
+    Shot("home", "/admin/"),
+    Shot("home-support", "/admin/", "support"),
+    Shot("users", "/admin/users/"),
+    Shot("users-read-only", "/admin/users/", "read_only"),
+    Shot("users-suspended", "/admin/users/?restriction=suspension"),
+    Shot("users-none-found", "/admin/users/?q=nobody-is-called-this"),
+    Shot("users-wide-name", "/admin/users/?q={wide_name}"),
+    Shot("user", "/admin/users/{user}/"),
+    Shot("user-read-only", "/admin/users/{user}/", "read_only"),
+    Shot("user-suspended", "/admin/users/{suspended}/"),
+    Shot("user-wide-name", "/admin/users/{wide}/"),
+    Shot("adjust-credits", "/admin/users/{user}/billing.adjust_credits/"),
+    Shot("suspend", "/admin/users/{user}/users.suspend/"),
+    Shot("lift-restriction", "/admin/users/{suspended}/users.lift_restriction/"),
+    Shot("suspend-wide-name", "/admin/users/{wide}/users.suspend/"),
+    Shot("act", "/admin/acts/{act}/"),
+    Shot("audit", "/admin/audit/"),
+    Shot("audit-support", "/admin/audit/", "support"),
+    Shot("audit-entry", "/admin/audit/{entry}/"),
+    Shot("imports", "/admin/imports/"),
+    Shot("own-password", "/admin/account/password/"),
+    Shot("own-sessions", "/admin/account/sessions/"),
+    Shot("bad-request", "/admin/users/?nonsense=1"),
+    Shot("forbidden", "/admin/users/{user}/users.suspend/", "read_only"),
+    Shot("not-found", "/admin/nothing-is-here/"),
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Demonstration data are 2,000 people unless ``--users`` says otherwise."""
+    parser.set_defaults(users=2_000)
+    parser.add_argument("--readme", action="store_true", help="only docs/img/users.png")
+
+
+def run(options: argparse.Namespace) -> list[Case]:
+    """Take the pictures; count them, and the pages that are wider than their window or that the
+    browser complained about."""
+    if _CHROMIUM is None:
+        sys.exit("Pictures need a browser: apt-get install chromium")
+    passwords = {Role.SUPER_ADMIN.value: secrets.token_urlsafe(18)}
+    create_user("superadmin", password=passwords[Role.SUPER_ADMIN], role=Role.SUPER_ADMIN)
+    with _web() as site, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=_CHROMIUM, chromium_sandbox=False, args=_CHROMIUM_ARGUMENTS
+        )
+        camera = Camera(browser, site, {"super_admin": ("superadmin", passwords["super_admin"])})
+        if not options.readme:
+            shutil.rmtree(_FOLDER, ignore_errors=True)
+            camera.take("empty", NOBODY_THERE, {})
+        staff = load_demo(options.users, now=time_now()).staff
+        camera.staff |= {each.role: (each.username, each.password) for each in staff}
+        if options.readme:
+            camera.take_readme()
+        else:
+            camera.take("full", PAGES, _places())
+        browser.close()
+    return [
+        case("pictures", camera.taken, "", better="higher"),
+        case("pages wider than their window", len(camera.too_wide), "", limit=0),
+        case("pages with errors in the browser", len(camera.complaints), "", limit=0),
+    ]
+
+
+class Camera:
+    """A browser in front of one console; signs in once for each role."""
+
+    def __init__(self, browser: Browser, site: str, staff: dict[str, tuple[str, str]]) -> None:
+        self.browser, self.site, self.staff = browser, site, staff
+        self.taken = 0
+        self.too_wide: set[str] = set()
+        self.complaints: set[str] = set()
+        self._states: dict[str, Any] = {}
+
+    def take(self, scene: str, shots: tuple[Shot, ...], places: Mapping[str, str]) -> None:
+        """Every page in both schemes at all widths, into the scene's folder."""
+        for role in dict.fromkeys(shot.role for shot in shots):
+            for width, height in _WIDTHS.items():
+                for scheme in _SCHEMES:
+                    with self._as(role, width, height, scheme) as page:
+                        for shot in shots:
+                            if shot.role == role:
+                                self._one(page, scene, shot, f"{width}-{scheme}", places)
+
+    def take_readme(self) -> None:
+        """The table of users as a visitor of the repository sees it."""
+        _README.parent.mkdir(parents=True, exist_ok=True)
+        with self._as("super_admin", 1440, 900, "light") as page:
+            page.goto(f"{self.site}/admin/users/", wait_until="networkidle")
+            page.screenshot(path=_README)
+        self.taken += 1
+
+    def _one(
+        self, page: Page, scene: str, shot: Shot, view: str, places: Mapping[str, str]
+    ) -> None:
+        where = f"{scene}/{shot.name}-{view}"
+        heard: list[str] = []
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        page.on("console", lambda said: heard.append(said.text) if said.type == "error" else None)
+        answer = page.goto(self.site + shot.path.format_map(places), wait_until="networkidle")
+        page.screenshot(path=_FOLDER / f"{where}.png", full_page=True)
+        self.taken += 1
+        expected = {"bad-request": 400, "forbidden": 403, "not-found": 404}.get(shot.name, 200)
+        status = answer.status if answer else 0
+        if status != expected:
+            heard.append(f"answered {status}")
+        elif expected != 200:
+            heard = [each for each in heard if f"status of {status}" not in each]
+        if heard:
+            self.complaints.add(where)
+            print(f"{where}: {'; '.join(heard)}")
+        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+            self.too_wide.add(where)
+            print(f"{where}: wider than its window")
+
+    @contextlib.contextmanager
+    def _as(self, role: str, width: int, height: int, scheme: Any) -> Iterator[Page]:
+        context = self.browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            storage_state=self._state(role),
+        )
+        with contextlib.closing(context):
+            yield context.new_page()
+
+    def _state(self, role: str) -> Any:
+        """The cookies of somebody signed in through the real page."""
+        if role and role not in self._states:
+            with contextlib.closing(self.browser.new_context()) as context:
+                self._sign_in(context, *self.staff[role])
+                self._states[role] = context.storage_state()
+        return self._states.get(role)
+
+    def _sign_in(self, context: BrowserContext, username: str, password: str) -> None:
+        page = context.new_page()
+        page.goto(f"{self.site}/admin/account/sign-in/")
+        page.locator("input[name=login]").fill(username)
+        page.locator("input[type=password]").fill(password)
+        page.locator("form button.go").click()
+        page.wait_for_url(f"{self.site}/admin/")
+
+
+def _places() -> dict[str, str]:
+    """Whom the pages show: somebody with a long history, somebody suspended, the wide name."""
+    now = time_now()
+    actor = User.objects.get(role=Role.USER_ADMIN)
+    wide = create_user(
+        _WIDE_NAME,
+        email=f"{'a-very-long-mailbox-name' * 2}@{'subdomain.' * 4}example",
+        now=now - timedelta(days=400),
+    )
+    adjust_credits(
+        [wide.pk], actor=actor, delta=Decimal("123456789.123456"), reason=_WIDE_NAME * 4, now=now
+    )
+    suspend(
+        [wide.pk],
+        actor=actor,
+        reason_code="credential_sharing",
+        ends_at=now + timedelta(days=7),
+        reason=_WIDE_NAME * 4,
+        internal_note=_WIDE_NAME * 4,
+        now=now,
+    )
+    user = User.objects.order_by("-account__version").first()
+    suspended = User.objects.restricted("suspension", now).exclude(pk=wide.pk).first()
+    act = Act.objects.order_by("-changed").first()
+    entry = AuditEntry.objects.filter(act_id__isnull=False).order_by("-pk").first()
+    assert user
+    assert suspended
+    assert act
+    assert entry
+    return {
+        "user": str(user.pk),
+        "suspended": str(suspended.pk),
+        "wide": str(wide.pk),
+        "wide_name": _WIDE_NAME,
+        "act": str(act.pk),
+        "entry": str(entry.pk),
+    }
+
+
+@contextlib.contextmanager
+def _web() -> Iterator[str]:
+    """The real web server on this database, at a free port; gives its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "coai_admin.wsgi", "-b", f"127.0.0.1:{port}"]
+    site = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryFile() as log:
+        server = subprocess.Popen(
+            [*command, "-k", "gthread", "-w", "1", "--threads", "4", "--no-control-socket"],
+            env={**os.environ, "SITE_URL": site, "PORT": str(port)},
+            cwd=_CHECKOUT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            _await(server, site, log)
+            yield site
+        finally:
+            server.terminate()
+            server.wait(15)
+
+
+def _await(server: subprocess.Popen[bytes], site: str, log: Any) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            urllib.request.urlopen(f"{site}/admin/account/sign-in/", timeout=5)  # noqa: S310
+        except urllib.error.HTTPError as error:
+            log.seek(0)
+            sys.exit(f"The console answers {error.code}:\n{log.read().decode(errors='replace')}")
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    log.seek(0)
+    sys.exit(f"The console does not start:\n{log.read().decode(errors='replace')}")
