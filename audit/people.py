@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 from django.contrib.auth import get_user_model
@@ -17,6 +18,17 @@ class Person(NamedTuple):
     rank: int
 
 
+@dataclass(frozen=True, slots=True)
+class CreditLimits:
+    """How many credits somebody may move by hand; None stands for no limit."""
+
+    per_act: Decimal
+    per_day: Decimal
+    acts_per_day: int | None = None
+    per_user_a_month: Decimal | None = None
+    may_take: bool = True
+
+
 class Actor(Protocol):
     """Who acts: a user, or the system."""
 
@@ -26,7 +38,23 @@ class Actor(Protocol):
     @property
     def username(self) -> str: ...
 
+    @property
+    def credit_limits(self) -> CreditLimits | None: ...
+
     def may(self, code: str) -> bool: ...
+
+
+class Reader(Protocol):
+    """Who reads a page, and how much of it they see."""
+
+    @property
+    def pk(self) -> Any: ...
+
+    def may(self, code: str) -> bool: ...
+
+    def sees_only_own(self, code: str) -> bool: ...
+
+    def sees_masked(self, code: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +64,7 @@ class System:
 
     username: str = "system"
     pk: None = None
+    credit_limits: None = None
 
     def may(self, code: str) -> bool:
         return True

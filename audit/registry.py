@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from audit.actions import Action, Kind
 from audit.operations import Operation
 
 
@@ -26,3 +27,13 @@ def operations() -> dict[str, Operation]:
 def user_panels() -> tuple[Any, ...]:
     """The panels of the user page, in order (see ``audit.panels``)."""
     return _listed("USER_PANELS")
+
+
+@cache
+def actions() -> dict[str, Action]:
+    """Every word of the audit log by its code: the operations, and what the apps record besides."""
+    acts = [
+        Action(operation.code, operation.label, Kind.CHANGE, operation.icon)
+        for operation in operations().values()
+    ]
+    return {action.code: action for action in (*acts, *_listed("ACTIONS"))}

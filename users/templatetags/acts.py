@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django import template
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from audit.registry import operations
+from audit.registry import actions
 from coai_admin.console.templatetags.console import credits
+from users.models import Restriction
 
 register = template.Library()
 
@@ -29,6 +32,7 @@ FIELDS: dict[str, str | Promise] = {
     "password": gettext_lazy("Password"),
     "public_text": gettext_lazy("What the user reads"),
     "reason_code": gettext_lazy("Why"),
+    "revealed": gettext_lazy("Shown"),
     "role": gettext_lazy("Role"),
     "sessions": gettext_lazy("Sessions"),
     "suspension": gettext_lazy("Suspension"),
@@ -36,18 +40,19 @@ FIELDS: dict[str, str | Promise] = {
     "username": gettext_lazy("Username"),
     "warning": gettext_lazy("Warning"),
 }
-ACTIONS: dict[str, str | Promise] = {
-    "exports.users": gettext_lazy("Export users"),
-    "imports.coai": gettext_lazy("Import a CoAI deployment"),
-    "users.create_super_admin": gettext_lazy("Create super admin"),
-    "users.reset_super_admin": gettext_lazy("Reset super admin"),
-    "users.end_own_session": gettext_lazy("End own session"),
-    "users.change_own_password": gettext_lazy("Change own password"),
-    "users.reveal": gettext_lazy("Reveal personal data"),
-    "users.sign_in": gettext_lazy("Sign in"),
-    "users.sign_out": gettext_lazy("Sign out"),
-}
 _MONEY = frozenset({"credits", "delta", "used"})
+
+
+# As users.restrictions.describe writes it.
+_DESCRIBED = re.compile(r"([a-z_]+)(?: until ([0-9T:-]{16})Z|, permanent)")
+
+
+def _restriction_words(found: re.Match[str]) -> str:
+    reason = found[1].replace("_", " ")
+    if found[2] is None:
+        return _("%(reason)s for good") % {"reason": reason}
+    end = datetime.fromisoformat(found[2])
+    return _("%(reason)s until %(end)s UTC") % {"reason": reason, "end": date_format(end, "j M Y, H:i")}
 
 
 @register.filter
@@ -58,9 +63,16 @@ def field_name(name: str) -> str:
 
 @register.filter
 def action_name(code: str) -> str:
-    """The label of an audit action: the operation's own, or that of a recorded read."""
-    operation = operations().get(code)
-    return str(operation.label if operation else ACTIONS.get(code, code))
+    """The label of an audit action; an unknown one is shown by its code."""
+    action = actions().get(code)
+    return str(action.label if action else code)
+
+
+@register.filter
+def action_icon(code: str) -> str:
+    """The icon of an audit action."""
+    action = actions().get(code)
+    return action.icon if action else "audit"
 
 
 @register.simple_tag
@@ -73,6 +85,8 @@ def change_value(name: str, value: Any) -> str:
         return _("yes") if value else _("no")
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M} UTC"
+    if name in Restriction.Kind.values and isinstance(value, str):
+        return _DESCRIBED.sub(_restriction_words, value)
     if name in _MONEY:
         try:
             return str(credits(Decimal(str(value))))

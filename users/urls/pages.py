@@ -1,5 +1,13 @@
 """Home, the user page, the audit page."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from users.views import audit, home, user
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("users/<int:user_id>/", user.detail, name="user"),
+    path("users/<int:user_id>/reveal/", user.reveal, name="user_reveal"),
+    path("audit/", audit.entries, name="audit"),
+    path("audit/<int:entry_id>/", audit.entry, name="audit_entry"),
+]

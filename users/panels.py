@@ -1,0 +1,66 @@
+"""What the user page shows of a person: the account, where it came from, and access."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from audit.panels import Panel, Place, takes_no_parameters
+from audit.people import Reader
+from users import reports
+from users.imports import anomalies
+
+
+def _account(user_id: int, viewer: Reader, now: datetime, parameters: QueryDict) -> dict[str, Any]:
+    """Nothing of its own: the page knows the person already."""
+    return {}
+
+
+def _origin(user_id: int, viewer: Reader, now: datetime, parameters: QueryDict) -> dict[str, Any] | None:
+    """Only for those who came by an import."""
+    origin = reports.origin(user_id)
+    if origin is None:
+        return None
+    return {"origin": origin, "flags": [anomalies.kind(flag) for flag in origin.import_flags]}
+
+
+def _access(user_id: int, viewer: Reader, now: datetime, parameters: QueryDict) -> dict[str, Any]:
+    takes_no_parameters(parameters)
+    sees_logins = viewer.may("users.inspect_logins")
+    return {
+        "now": now,
+        "restrictions": reports.restrictions(user_id),
+        "sees_logins": sees_logins,
+        "sessions": reports.sessions(user_id, viewer, now) if sees_logins else [],
+        "api_keys": reports.api_keys(user_id),
+    }
+
+
+ACCOUNT = Panel(
+    name="account",
+    label=_("Account"),
+    permission="users.inspect",
+    template="users/_user_account.html",
+    load=_account,
+    place=Place.SIDE,
+)
+ORIGIN = Panel(
+    name="origin",
+    label=_("Import"),
+    permission="users.inspect",
+    template="users/_user_origin.html",
+    load=_origin,
+    place=Place.SIDE,
+)
+ACCESS = Panel(
+    name="access",
+    label=_("Access"),
+    permission="users.inspect",
+    template="users/_user_access.html",
+    load=_access,
+)
+OVERVIEW = (ACCOUNT,)
+PANELS = (ACCESS, ORIGIN)

@@ -1,0 +1,167 @@
+"""What is known of one user, for the user page: read only, masked for its viewer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from audit.people import Reader
+from coai_admin.console.masks import masked_email, masked_ip
+from users import agents
+from users.models import ApiKey, Restriction, Session, User
+
+_MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The numbers in the heading: live, not the copy that lists sort by."""
+
+    credits: Decimal
+    held: Decimal
+    overdraft: Decimal
+    used: Decimal
+    used_before_import: Decimal
+    tier: int
+    plan: str
+    subscribed: bool
+    ends_at: datetime | None
+    over: bool
+    months: int
+    legacy_months: int
+
+    @property
+    def in_overdraft(self) -> bool:
+        return self.credits < 0
+
+
+def person(user_id: int) -> User | None:
+    """The user with account, standing and plan, in one statement; None for nobody."""
+    people = User.objects.select_related("account", "standing__subscription__tier")
+    return people.filter(pk=user_id).first()
+
+
+def figures(user: User, now: datetime) -> Figures:
+    """The heading's numbers of somebody that ``person`` found."""
+    account, standing = user.account, user.standing
+    subscription = standing.subscription
+    return Figures(
+        credits=account.balance,
+        held=account.held,
+        overdraft=account.overdraft_limit,
+        used=account.used_total + account.opening_used,
+        used_before_import=account.opening_used,
+        tier=standing.effective_tier(now),
+        plan=subscription.tier.name if subscription else "",
+        subscribed=subscription is not None,
+        ends_at=standing.ends_at,
+        over=standing.ends_at is not None and standing.ends_at <= now,
+        months=standing.months + standing.legacy_months,
+        legacy_months=standing.legacy_months,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An email address as its viewer sees it, and what is known of it."""
+
+    text: str
+    masked: bool
+    state: str
+    state_label: str
+    verified_at: datetime | None
+
+
+_ADDRESS_MARKS = {
+    User.EmailState.OK: "good",
+    User.EmailState.BOUNCING: "bad",
+    User.EmailState.COMPLAINED: "bad",
+    User.EmailState.SUPPRESSED: "warn",
+}
+
+
+def address(user: User, viewer: Reader) -> Address:
+    """The user's address, whole or masked."""
+    masked = viewer.sees_masked("users.inspect")
+    return Address(
+        text=(masked_email(user.email) if masked else user.email) or "",
+        masked=masked,
+        state=_ADDRESS_MARKS[User.EmailState(user.email_state)],
+        state_label=user.get_email_state_display(),
+        verified_at=user.email_verified_at,
+    )
+
+
+def holding(user_id: int, now: datetime) -> tuple[list[Restriction], list[Restriction]]:
+    """The restrictions that hold now, the longest first, and those that begin later; one statement."""
+    unlifted = _restrictions(user_id).filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now), lifted_at__isnull=True)
+    found = list(unlifted[:_MOST])
+    live = [each for each in found if each.is_live(now)]
+    live.sort(key=lambda each: (each.kind != Restriction.Kind.SUSPENSION, each.ends_at is not None, -_time(each)))
+    return live, [each for each in found if each.starts_at > now]
+
+
+def _time(restriction: Restriction) -> float:
+    return restriction.ends_at.timestamp() if restriction.ends_at else 0.0
+
+
+def restrictions(user_id: int) -> list[Restriction]:
+    """Past, present and coming ones, newest first, with reason, issuer and who lifted it; one statement."""
+    return list(_restrictions(user_id)[:_MOST])
+
+
+def _restrictions(user_id: int) -> QuerySet[Restriction]:
+    related = Restriction.objects.select_related("reason", "issuer", "lifted_by")
+    return related.filter(user=user_id).order_by("-starts_at", "-pk")
+
+
+def origin(user_id: int) -> User | None:
+    """Where an imported user came from: source, id and name there, and what was odd; None for others."""
+    imported = User.objects.filter(pk=user_id).exclude(legacy_source="")
+    return imported.only("legacy_source", "legacy_id", "legacy_username", "import_flags").first()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLine:
+    """A session as its viewer sees it. The browser is in words; the whole header only for those who see all."""
+
+    ip: str
+    browser: str
+    agent: str
+    created_at: datetime
+    seen_at: datetime
+    over: bool
+
+
+def sessions(user_id: int, viewer: Reader, now: datetime) -> list[SessionLine]:
+    """The user's sessions, the last used first; one statement."""
+    masked = viewer.sees_masked("users.inspect_logins")
+    rows = Session.objects.filter(user=user_id).order_by("-seen_at", "-pk")[:_MOST]
+    return [
+        SessionLine(
+            ip=(masked_ip(row.ip) if masked else row.ip) or "",
+            browser=agents.in_words(row.agent),
+            agent="" if masked else row.agent,
+            created_at=row.created_at,
+            seen_at=row.seen_at,
+            over=row.expire_date <= now,
+        )
+        for row in rows
+    ]
+
+
+def api_keys(user_id: int) -> list[ApiKey]:
+    """The user's API keys, the usable ones first, then the newest; one statement."""
+    rows = ApiKey.objects.filter(user=user_id).defer("digest").order_by("-created_at", "-pk")[:_MOST]
+    return sorted(rows, key=lambda key: key.revoked_at is not None)
+
+
+def personal_data(user: User) -> dict[str, Any]:
+    """What the console masks of one user, whole: for a reveal that is recorded. One statement."""
+    rows = Session.objects.filter(user=user, ip__isnull=False).order_by("-seen_at", "-pk")
+    addresses = dict.fromkeys(rows.values_list("ip", flat=True)[:_MOST])
+    return {"email": user.email or "", "addresses": list(addresses)}
