@@ -8,11 +8,14 @@ is decided before its operation is built.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import cache
 from typing import Literal, NamedTuple
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from audit.people import CreditLimits
 
 Grant = Literal["✔", "S", "2", "c", "Sc", "M", "O", "SM", "–"]
 
@@ -196,6 +199,19 @@ MATRIX: dict[str, tuple[Row, ...]] = {
         ),
     ),
     "Own": (Row("account.own", "own password, second factor and sessions", "S", "S", "S", "S"),),
+}
+
+# The caps of the matrix on credits moved by hand. A super admin has none until two-person approval
+# takes over.
+CREDIT_LIMITS = {
+    Role.USER_ADMIN: CreditLimits(per_act=Decimal(10_000), per_day=Decimal(100_000)),
+    Role.SUPPORT: CreditLimits(
+        per_act=Decimal(50),
+        per_day=Decimal(1_000),
+        acts_per_day=20,
+        per_user_a_month=Decimal(50),
+        may_take=False,
+    ),
 }
 
 ROWS: dict[str, Row] = {row.code: row for rows in MATRIX.values() for row in rows}

@@ -1,0 +1,96 @@
+"""How much one person may move by hand: counted over everything they booked, under lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from audit.execution import ActContext
+from audit.people import CreditLimits
+from coai_admin.console.templatetags.console import credits
+
+_DAY = timedelta(days=1)
+_MONTH = timedelta(days=30)
+
+
+def within_credit_limits(act: ActContext, ids: Sequence[int]) -> str | None:
+    """Why this act would go over the actor's limits; None when it does not. The executor asks under
+    the lock on the actor's row, so that two acts at once cannot share one allowance."""
+    limits = act.actor.credit_limits
+    if limits is None or not ids:
+        return None
+    delta = Decimal(act.params["delta"])
+    if delta < 0 and not limits.may_take:
+        return _("Your role adds credits; it does not take any away.")
+    amount = abs(delta) * len(ids)
+    return _over_one_act(limits, amount) or _over_time(limits, act, delta, amount, ids)
+
+
+def _over_one_act(limits: CreditLimits, amount: Decimal) -> str | None:
+    if amount <= limits.per_act:
+        return None
+    return _("Your role moves at most %(most)s credits at once; this would be %(amount)s.") % {
+        "most": credits(limits.per_act),
+        "amount": credits(amount),
+    }
+
+
+def _over_time(
+    limits: CreditLimits, act: ActContext, delta: Decimal, amount: Decimal, ids: Sequence[int]
+) -> str | None:
+    moved, acts = _moved_since(act.actor.pk, act.now - _DAY)
+    if moved + amount > limits.per_day:
+        return _(
+            "Your role moves at most %(most)s credits in 24 hours; you have %(left)s left."
+        ) % {
+            "most": credits(limits.per_day),
+            "left": credits(max(limits.per_day - moved, Decimal(0))),
+        }
+    if limits.acts_per_day is not None and acts >= limits.acts_per_day:
+        return _("Your role does this at most %(most)s times in 24 hours.") % {
+            "most": limits.acts_per_day
+        }
+    if limits.per_user_a_month is None:
+        return None
+    given = _most_given_since(ids, act.now - _MONTH)
+    if given + delta > limits.per_user_a_month:
+        return _(
+            "Your role gives a user at most %(most)s credits in 30 days, all gifts counted."
+        ) % {"most": credits(limits.per_user_a_month)}
+    return None
+
+
+def _moved_since(actor_id: int, since: datetime) -> tuple[Decimal, int]:
+    """What this person booked by hand, both ways, and in how many acts."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT coalesce(sum(abs(delta)), 0), count(DISTINCT group_id) FROM billing_transfer
+             WHERE actor_id = %s AND created_at > %s AND reverses_id IS NULL
+            """,
+            [actor_id, since],
+        )
+        moved, acts = cursor.fetchone()
+        return moved, acts
+
+
+def _most_given_since(ids: Sequence[int], since: datetime) -> Decimal:
+    """The most that any of these users was given by hand."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT coalesce(max(given), 0) FROM (
+                SELECT sum(t.delta) AS given
+                  FROM billing_transfer t JOIN billing_account a ON a.id = t.account_id
+                 WHERE a.user_id = ANY(%s) AND t.created_at > %s AND t.delta > 0
+                   AND t.actor_id IS NOT NULL AND t.reverses_id IS NULL
+                 GROUP BY a.user_id) per_user
+            """,
+            [list(ids), since],
+        )
+        [most] = cursor.fetchone()
+        return Decimal(most)
