@@ -315,6 +315,7 @@ CELERY_REDBEAT_LOCK_TIMEOUT = 25
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # its lines go where all go
+CELERY_WORKER_REDIRECT_STDOUTS = False  # a handler on a redirected stderr would log itself for ever
 
 # What is listed across apps: dotted names, each imported once by the registry in audit
 OPERATIONS = [
