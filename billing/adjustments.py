@@ -1,0 +1,182 @@
+"""How credits are added and taken by hand: the procedures behind ``billing.adjust_credits``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+
+from audit.execution import ActContext, Change, Procedure, Refusal, Verdict
+from billing import ledger
+from billing.ledger import ADJUST_DOWN, ADJUST_UP, Posting
+from billing.models import Account
+from coai_admin.console.templatetags.console import credits
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a user's account holds before it is adjusted."""
+
+    target_id: int
+    account_id: int
+    status: int
+    balance: Decimal
+    held: Decimal
+
+
+def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[Holding]:
+    accounts = Account.objects.filter(user__in=ids).order_by("pk")
+    if lock:
+        accounts = accounts.select_for_update(no_key=True)
+    return [
+        Holding(*row) for row in accounts.values_list("user_id", "pk", "status", "balance", "held")
+    ]
+
+
+def _decide(row: Holding, params: Mapping[str, Any], now: datetime) -> Verdict:
+    delta = Decimal(params["delta"])
+    if delta == 0:
+        return None
+    if row.status == Account.Status.CLOSED:
+        return Refusal(_("The credit account is closed."))
+    if delta < 0 and row.balance - row.held + delta < 0:
+        return Refusal(
+            ledger.too_little(row.balance, row.held, -delta), _("The balance is too small.")
+        )
+    return Change(
+        before={"credits": row.balance}, after={"credits": row.balance + delta}, data=delta
+    )
+
+
+def _write(changes: Sequence[tuple[Holding, Change]], act: ActContext) -> dict[int, Any]:
+    return _post(
+        [
+            (row.target_id, Posting(row.account_id, _code(change.data), change.data, act.reason))
+            for row, change in changes
+        ],
+        act,
+    )
+
+
+def _code(delta: Decimal) -> int:
+    return ADJUST_UP if delta > 0 else ADJUST_DOWN
+
+
+def _post(postings: Sequence[tuple[int, Posting]], act: ActContext) -> dict[int, Any]:
+    """Book them under the act; per target the key of its transfer, which undo will need."""
+    booked = ledger.post(
+        [posting for _target, posting in postings],
+        now=act.now,
+        actor_id=act.actor.pk,
+        group_id=act.id,
+    )
+    undo = {}
+    for (target, _posting), transfer in zip(postings, booked, strict=True):
+        # Decided under lock: the ledger cannot see less than was decided on.
+        assert transfer is not None
+        undo[target] = {"transfer": transfer.id, "at": transfer.created_at.isoformat()}
+    return undo
+
+
+# The inverse: reversing transfers, over the receipts of the act
+
+
+@dataclass(frozen=True, slots=True)
+class Reversible:
+    """A transfer that an act booked, and what its account holds now."""
+
+    target_id: int
+    account_id: int
+    status: int
+    balance: Decimal
+    held: Decimal
+    transfer: tuple[int, datetime]
+    delta: Decimal
+    reversed: Decimal
+
+
+_REVERSIBLE = """
+SELECT a.user_id, a.id, a.status, a.balance, a.held, t.id, t.created_at, t.delta,
+       coalesce(cap.reversed, 0)
+  FROM billing_transfer t
+  JOIN billing_account a ON a.id = t.account_id
+  LEFT JOIN billing_reversal_cap cap ON cap.transfer_id = t.id
+ WHERE t.id = ANY(%s) AND t.created_at BETWEEN %s AND %s
+ ORDER BY a.id
+"""
+
+
+def _load_undo(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[Reversible]:
+    receipts = [params["receipts"][target] for target in ids]
+    if not receipts:
+        return []
+    moments = [_moment(receipt) for receipt in receipts]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _REVERSIBLE + ("FOR NO KEY UPDATE OF a" if lock else ""),
+            [[receipt["transfer"] for receipt in receipts], min(moments), max(moments)],
+        )
+        return [
+            Reversible(user, account, status, balance, held, (pk, at), delta, reversed_so_far)
+            for user, account, status, balance, held, pk, at, delta, reversed_so_far in (
+                cursor.fetchall()
+            )
+        ]
+
+
+def _moment(receipt: Mapping[str, Any]) -> datetime:
+    moment = parse_datetime(receipt["at"])
+    assert moment is not None
+    return moment
+
+
+def _decide_undo(row: Reversible, params: Mapping[str, Any], now: datetime) -> Verdict:
+    if row.reversed:
+        return Refusal(_("It was reversed already."))
+    if row.status == Account.Status.CLOSED:
+        return Refusal(_("The credit account is closed."))
+    if row.delta > 0 and row.balance - row.held - row.delta < 0:
+        return Refusal(
+            _("Spent since: the balance is %(balance)s; %(amount)s cannot be taken back.")
+            % {
+                "balance": credits(row.balance),
+                "amount": credits(row.delta).removesuffix(".00"),
+            },
+            _("Spent since."),
+        )
+    return Change(
+        before={"credits": row.balance},
+        after={"credits": row.balance - row.delta},
+        data=-row.delta,
+    )
+
+
+def _write_undo(changes: Sequence[tuple[Reversible, Change]], act: ActContext) -> dict[int, Any]:
+    return _post(
+        [
+            (
+                row.target_id,
+                Posting(
+                    row.account_id,
+                    _code(change.data),
+                    change.data,
+                    act.reason,
+                    reverses=row.transfer,
+                ),
+            )
+            for row, change in changes
+        ],
+        act,
+    )
+
+
+ADJUST_CREDITS = Procedure(code="billing.adjust_credits", load=_load, decide=_decide, write=_write)
+UNDO_ADJUST_CREDITS = Procedure(
+    code="billing.adjust_credits", load=_load_undo, decide=_decide_undo, write=_write_undo
+)

@@ -1,0 +1,149 @@
+"""Figures of credits, for pages and commands. Nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import Count, F, Sum
+
+from audit.models import Act
+from billing.ledger import ADJUST_UP
+from billing.models import Account, Transfer, TransferCode
+
+HISTORY_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """What a user's account says now. ``used`` includes what was used before the account was
+    opened here; ``available`` is what is neither spent nor held."""
+
+    user_id: int
+    account_id: int
+    status: int
+    balance: Decimal
+    held: Decimal
+    used: Decimal
+    overdraft_limit: Decimal
+    version: int
+    updated_at: datetime
+
+    @property
+    def available(self) -> Decimal:
+        return self.balance - self.held
+
+
+def account_facts(user_ids: Sequence[int]) -> dict[int, AccountFacts]:
+    """The live figures of these users by user id, in one query; who has no account is absent."""
+    rows = Account.objects.filter(user__in=user_ids).values_list(
+        "user_id",
+        "pk",
+        "status",
+        "balance",
+        "held",
+        F("opening_used") + F("used_total"),
+        "overdraft_limit",
+        "version",
+        "updated_at",
+    )
+    return {row[0]: AccountFacts(*row) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Transfers of one user, newest first. ``older`` is what to pass as ``below`` for the next
+    page; None on the last."""
+
+    transfers: tuple[Transfer, ...]
+    older: int | None
+
+
+def credit_history(
+    user_id: int,
+    *,
+    codes: Sequence[int] = (),
+    below: int | None = None,
+    limit: int = HISTORY_PAGE,
+) -> HistoryPage:
+    """A user's transfers with the balance after each (``balance_after``), newest first; only those
+    of ``codes`` if any are given. ``below``: the account version to continue beneath. One query.
+    """
+    transfers = Transfer.objects.of_user(user_id).select_related("code")
+    if codes:
+        transfers = transfers.coded(codes)
+    rows = list(transfers.newest_first(below)[: limit + 1])
+    older = rows[limit - 1].account_version if len(rows) > limit else None
+    return HistoryPage(tuple(rows[:limit]), older)
+
+
+def codes_used(user_id: int) -> list[tuple[TransferCode, int]]:
+    """Which transfer codes stand in a user's history, and how often: the filters of that page."""
+    counts = dict(
+        Transfer.objects.of_user(user_id)
+        .order_by()
+        .values_list("code")
+        .annotate(n=Count("pk"))
+        .values_list("code", "n")
+    )
+    codes = TransferCode.objects.filter(code__in=counts).order_by("code")
+    return [(code, counts[code.pk]) for code in codes]
+
+
+def balance_as_of(user_id: int, moment: datetime) -> Decimal:
+    """What the user's balance was at ``moment``: all that was booked up to and with it."""
+    total = (
+        Transfer.objects.of_user(user_id)
+        .filter(created_at__lte=moment)
+        .aggregate(total=Sum("delta"))["total"]
+    )
+    return total or Decimal("0.000000")
+
+
+def given_by(actor_id: int, user_ids: Sequence[int], *, since: datetime) -> dict[int, Decimal]:
+    """How many credits this person added by hand to each of these users since then."""
+    rows = (
+        Transfer.objects.filter(
+            account__user__in=user_ids, code=ADJUST_UP, actor_id=actor_id, created_at__gte=since
+        )
+        .order_by()
+        .values_list("account__user")
+        .annotate(total=Sum("delta"))
+        .values_list("account__user", "total")
+    )
+    return dict(rows)
+
+
+def adjusted_by(actor_id: int, *, since: datetime) -> int:
+    """How many accounts this person adjusted since then."""
+    acts = Act.objects.filter(
+        actor=actor_id, code="billing.adjust_credits", undoes=None, created_at__gte=since
+    )
+    return int(acts.aggregate(total=Sum("changed"))["total"] or 0)
+
+
+class Defect(NamedTuple):
+    """Something in the ledger that does not agree with something else: ``subject_id`` of the kind
+    ``subject`` has ``found`` where ``expected`` belongs."""
+
+    rule: str
+    subject: str
+    subject_id: int | None
+    expected: str
+    found: str
+
+
+def defects() -> Iterator[Defect]:
+    """What disagrees in the ledger; nothing, if all is well. Reads every transfer."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT rule, subject, subject_id, expected, found FROM billing_reconciliation"
+            " ORDER BY rule, subject, subject_id"
+        )
+        while rows := cursor.fetchmany(1_000):
+            for row in rows:
+                yield Defect(*row)

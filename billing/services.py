@@ -1,0 +1,189 @@
+"""What is done to credits, for jobs, commands and other services. People come through
+``billing.operations``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+from typing import NamedTuple
+
+from django.db import connection, transaction
+from django.utils.timezone import now as time_now
+
+from audit.execution import Receipts, execute
+from audit.people import Actor
+from billing import ledger, statistics
+from billing.adjustments import ADJUST_CREDITS
+from billing.ledger import OPENING_BALANCE, OPENING_DEBT, Posting
+
+_CHUNK = 5_000
+
+
+@transaction.atomic
+def open_accounts(
+    user_ids: Sequence[int], *, now: datetime, overdraft_limit: Decimal = Decimal(0)
+) -> None:
+    """Give each of these users an empty account; who has one keeps it as it is. ``overdraft_limit``
+    is how far below zero spending may go."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO billing_account (user_id, overdraft_limit, updated_at)
+            SELECT id, %s, %s FROM unnest(%s::bigint[]) AS id ORDER BY id
+            ON CONFLICT DO NOTHING
+            """,
+            [overdraft_limit, now, list(user_ids)],
+        )
+        cursor.execute(
+            """
+            INSERT INTO billing_statistics (user_id)
+            SELECT id FROM unnest(%s::bigint[]) AS id ORDER BY id ON CONFLICT DO NOTHING
+            """,
+            [list(user_ids)],
+        )
+
+
+def adjust_credits(
+    users: Iterable[int],
+    *,
+    actor: Actor,
+    delta: Decimal,
+    reason: str,
+    ticket: str = "",
+    now: datetime | None = None,
+) -> Receipts:
+    """Add ``delta`` credits to each user's balance; a negative delta takes them away. What would go
+    below zero is refused, user by user, with the sentence in the receipt."""
+    return execute(
+        ADJUST_CREDITS,
+        users,
+        {"delta": ledger.exact(Decimal(delta))},
+        actor=actor,
+        now=now or time_now(),
+        reason=reason,
+        ticket=ticket,
+    )
+
+
+def copy_statistics(*, now: datetime, full: bool = False) -> int:
+    """Bring the figures that lists sort by up to date; see ``billing.statistics``."""
+    return statistics.copy_statistics(now=now, full=full)
+
+
+class Opening(NamedTuple):
+    """What a user brings along: the balance (below zero: debt) and what was used before."""
+
+    user_id: int
+    balance: Decimal
+    used: Decimal
+
+
+class Opened(NamedTuple):
+    """How many openings were booked for the first time, how many corrected an earlier one, and how
+    many found everything as it should be."""
+
+    booked: int
+    corrected: int
+    unchanged: int
+
+
+class _Standing(NamedTuple):
+    user_id: int
+    account_id: int
+    available: Decimal
+    overdraft_limit: Decimal
+    opening_used: Decimal
+    opened: Decimal
+    times: int
+
+
+def post_opening_balances(
+    rows: Iterable[Opening], *, now: datetime, actor: Actor, reason: str
+) -> Opened:
+    """Book what users bring along from another system, by one opening transfer each; the used
+    credits become ``opening_used``. The users need open accounts.
+
+    Can be repeated: a row that changed since is corrected by a compensating transfer, whatever was
+    spent in between. Where the balance ends below zero, the overdraft limit grows to fit.
+    Transactions of 5,000 rows. Raises AccountUnavailable if a user has no account or a closed one.
+    """
+    remaining, total = iter(rows), Opened(0, 0, 0)
+    while chunk := list(islice(remaining, _CHUNK)):
+        done = _open_chunk(chunk, now=now, actor=actor, reason=reason)
+        total = Opened(*map(sum, zip(total, done, strict=True)))
+    return total
+
+
+@transaction.atomic
+def _open_chunk(rows: Sequence[Opening], *, now: datetime, actor: Actor, reason: str) -> Opened:
+    standings = _standings([row.user_id for row in rows])
+    if len(standings) < len(rows):
+        raise ledger.AccountUnavailable(
+            f"{len(rows) - len(standings)} users have no open credit account, or come twice."
+        )
+    pairs = [(standings[row.user_id], row) for row in rows]
+    differing = [
+        (standing, row)
+        for standing, row in pairs
+        if row.balance != standing.opened or row.used != standing.opening_used
+    ]
+    _set_openings(differing)
+    postings = [
+        Posting(
+            standing.account_id,
+            OPENING_BALANCE if row.balance > standing.opened else OPENING_DEBT,
+            row.balance - standing.opened,
+            reason,
+        )
+        for standing, row in differing
+        if row.balance != standing.opened
+    ]
+    booked = ledger.post(postings, now=now, actor_id=actor.pk)
+    # The overdraft limit was made to fit under lock.
+    assert None not in booked
+    statistics.copy_users([row.user_id for _standing, row in differing])
+    first = sum(standing.times == 0 for standing, _row in differing)
+    return Opened(first, len(differing) - first, len(rows) - len(differing))
+
+
+def _standings(user_ids: Sequence[int]) -> dict[int, _Standing]:
+    """The open accounts of these users, locked, with what their opening transfers come to."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT a.user_id, a.id, a.balance - a.held, a.overdraft_limit, a.opening_used,
+                   opening.total, opening.times
+              FROM billing_account a
+             CROSS JOIN LATERAL (SELECT coalesce(sum(t.delta), 0) AS total, count(*) AS times
+                                   FROM billing_transfer t
+                                  WHERE t.account_id = a.id AND t.code IN (%s, %s)) opening
+             WHERE a.user_id = ANY(%s) AND a.status <> 3
+             ORDER BY a.id FOR NO KEY UPDATE OF a
+            """,
+            [OPENING_BALANCE, OPENING_DEBT, list(user_ids)],
+        )
+        return {row[0]: _Standing(*row) for row in cursor.fetchall()}
+
+
+def _set_openings(differing: Sequence[tuple[_Standing, Opening]]) -> None:
+    needed = [
+        max(standing.overdraft_limit, standing.opened - row.balance - standing.available)
+        for standing, row in differing
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE billing_account a
+               SET opening_used = new.used, overdraft_limit = new.overdraft_limit
+              FROM unnest(%s::bigint[], %s::numeric[], %s::numeric[])
+                   AS new (id, used, overdraft_limit)
+             WHERE a.id = new.id
+            """,
+            [
+                [standing.account_id for standing, _row in differing],
+                [row.used for _standing, row in differing],
+                needed,
+            ],
+        )
