@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from celery import current_app
+from celery.loaders.base import autodiscover_tasks
+from django.apps import apps
 from django.core.checks import CheckMessage, Error
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -57,7 +59,7 @@ def _operations() -> Iterator[CheckMessage]:
 def _tasks() -> Iterator[CheckMessage]:
     """A task declares ``runs_as``: "system", or "requester" when it acts for the person named
     in its arguments."""
-    current_app.loader.import_default_modules()
+    autodiscover_tasks(config.name for config in apps.get_app_configs())
     for name, task in sorted(current_app.tasks.items()):
         if not name.startswith("celery.") and getattr(task, "runs_as", None) not in RUNS_AS:
             yield Error(
