@@ -195,6 +195,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Identity and sign-in
 AUTH_USER_MODEL = "users.User"
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # usernames are unique by lower(), an index it does not see
 AUTHENTICATION_BACKENDS = ["users.sign_in.SignInBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
@@ -353,4 +354,3 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
     "UNAUTHENTICATED_USER": None,
 }
-MIGRATION_LINTER_OPTIONS = {"exclude_apps": ["account", "auth", "contenttypes"]}

@@ -29,6 +29,7 @@ class Child:
     name: str
     popen: subprocess.Popen[bytes]
     log: Path
+    log_began: int
     gently: signal.Signals
     at_last: signal.Signals
 
@@ -37,8 +38,10 @@ class Child:
         return self.popen.poll() is not None
 
     def last_lines(self, count: int = 20) -> str:
-        """The end of its log, for a message about why it is gone."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+        """The end of what it wrote, for a message about why it is gone."""
+        with self.log.open(errors="replace") as log:
+            log.seek(self.log_began)
+            return "".join(log.readlines()[-count:]).rstrip()
 
 
 def spawn(
@@ -60,6 +63,7 @@ def spawn(
     killed parent leaves its children.
     """
     with log.open("ab") as output:
+        began_at = output.tell()
         popen = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
@@ -71,7 +75,7 @@ def spawn(
             preexec_fn=_die_with_parent(orphaned or gently),
             **(account.popen_arguments() if account else {}),
         )
-    return Child(name, popen, log, gently, at_last)
+    return Child(name, popen, log, began_at, gently, at_last)
 
 
 def _die_with_parent(orphaned: signal.Signals) -> Callable[[], None] | None:
