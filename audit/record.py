@@ -53,30 +53,12 @@ def acts(
     """Store one chunk of an act: its row (``first``) or grown counts, a receipt per target, an
     entry per change."""
     _act_row(act, receipts, first=first)
-    _copy(
-        _RECEIPT,
-        [
-            (
-                act.id,
-                row.target_id,
-                int(row.outcome),
-                row.refusal.sentence if row.refusal else "",
-                as_json(undo[row.target_id]) if row.target_id in undo else None,
-            )
-            for row in receipts
-        ],
-    )
+    _copy(_RECEIPT, [_receipt(act, row, undo) for row in receipts])
     changed = [row for row in receipts if row.outcome == Receipt.Outcome.CHANGED]
-    ids = _entry_ids(len(changed))
     request_id, ip = circumstances.request_id(), circumstances.ip()
     entries, private = [], []
-    for entry_id, row in zip(ids, changed, strict=True):
-        fields = {
-            name: [row.before.get(name), row.after.get(name)]
-            for name in {**row.before, **row.after}
-        }
-        public = {name: pair for name, pair in fields.items() if name not in personal}
-        hidden = {name: pair for name, pair in fields.items() if name in personal}
+    for entry_id, row in zip(_entry_ids(len(changed)), changed, strict=True):
+        public, hidden = _changes(row, personal)
         entries.append(
             (
                 entry_id,
@@ -92,18 +74,30 @@ def acts(
                 request_id,
             )
         )
-        private.append(
-            (
-                entry_id,
-                act.now,
-                act.actor.username,
-                row.name,
-                ip,
-                as_json(hidden) if hidden else None,
-            )
-        )
+        erasable = as_json(hidden) if hidden else None
+        private.append((entry_id, act.now, act.actor.username, row.name, ip, erasable))
     _copy(_ENTRY, entries)
     _copy(_PERSONAL, private)
+
+
+def _receipt(act: ActContext, row: TargetReceipt, undo: Mapping[int, Any]) -> tuple[Any, ...]:
+    return (
+        act.id,
+        row.target_id,
+        int(row.outcome),
+        row.refusal.sentence if row.refusal else "",
+        as_json(undo[row.target_id]) if row.target_id in undo else None,
+    )
+
+
+def _changes(row: TargetReceipt, personal: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Every field with its value before and after; those that are personal data apart."""
+    public: dict[str, Any] = {}
+    hidden: dict[str, Any] = {}
+    for name in {**row.before, **row.after}:
+        pair = [row.before.get(name), row.after.get(name)]
+        (hidden if name in personal else public)[name] = pair
+    return public, hidden
 
 
 def entry(
