@@ -46,7 +46,9 @@ def _number(name: str, default: int) -> int:
 
 def _networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
     try:
-        return tuple(ip_network(value.strip(), strict=False) for value in env.list(name, default=[]))
+        return tuple(
+            ip_network(value.strip(), strict=False) for value in env.list(name, default=[])
+        )
     except ValueError as error:
         raise ImproperlyConfigured(
             f"{name}: {error}. Write addresses or networks, divided by commas: 10.0.0.7,10.1.0.0/16."

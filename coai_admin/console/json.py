@@ -44,23 +44,25 @@ def parse(body: bytes) -> Any:
 
 
 def _walk(document: Any) -> None:
-    """Without recursion, since depth is what is being judged."""
+    """Level by level instead of by recursion, since depth is what is being judged."""
     level, depth = [document], 0
     while level:
-        depth += 1
-        if depth > settings.MAX_JSON_DEPTH + 1:
+        if depth > settings.MAX_JSON_DEPTH:
             raise NotAccepted(_too_deep())
         below: list[Any] = []
         for value in level:
-            if isinstance(value, str):
-                _check_text(value)
-            elif isinstance(value, dict):
+            if isinstance(value, dict):
                 for key in value:
                     _check_text(key)
                 below.extend(value.values())
             elif isinstance(value, list):
                 below.extend(value)
+            elif isinstance(value, str):
+                _check_text(value)
+        depth += any(isinstance(value, dict | list) for value in level)
         level = below
+    if depth > settings.MAX_JSON_DEPTH:
+        raise NotAccepted(_too_deep())
 
 
 def _check_text(text: str) -> None:

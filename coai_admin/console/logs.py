@@ -16,6 +16,11 @@ _SECRET = re.compile(
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+# Plain tracebacks: prettier ones show local variables, and passwords are local variables.
+_RENDERER = structlog.dev.ConsoleRenderer(
+    colors=False, exception_formatter=structlog.dev.plain_traceback
+)
+
 
 def formatter(*, as_json: bool) -> logging.Formatter:
     """The formatter of every handler; sets structlog up to write through the standard library's
@@ -68,7 +73,7 @@ def _as_json() -> Sequence[Processor]:
 
 
 def _as_text() -> Sequence[Processor]:
-    return (_on_one_line, structlog.dev.ConsoleRenderer(colors=False))
+    return (_on_one_line, _RENDERER)
 
 
 def _on_one_line(

@@ -22,7 +22,6 @@ Handler = Callable[[HttpRequest], HttpResponseBase]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}", re.ASCII)
 _FORWARDED = ("FOR", "PROTO", "HOST", "PORT")
-_UTF8 = frozenset({"utf-8", "utf8"})
 
 # Those of Django's middlewares stand here too, for the answers that are given before these are
 # reached.
@@ -99,7 +98,8 @@ def _check_address(request: HttpRequest) -> None:
     query = request.META.get("QUERY_STRING", "")
     if "\x00" in request.path_info or "\x00" in query or "%00" in query:
         raise BadRequest(_("The address contains a NUL character."))
-    if request.encoding is not None and request.encoding.lower() not in _UTF8:
+    charset = (request.content_params or {}).get("charset", "utf-8")
+    if str(charset).lower() != "utf-8":
         raise BadRequest(_("Only UTF-8 is accepted."))
     len(request.GET)  # too many parameters are refused here, not somewhere inside a page
 

@@ -8,7 +8,13 @@ from django.contrib import messages
 from django.contrib.auth import logout, update_session_auth_hash
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -45,7 +51,7 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
     nobody gets in."""
     onward = _onward(request)
     if request.user.is_authenticated:
-        return redirect(onward or _first_page(request.user))
+        return HttpResponseRedirect(onward or _first_page(request.user))
     if request.method != "POST":
         return _show_sign_in(request, SignInForm(request=request), onward)
     try:
@@ -81,7 +87,7 @@ def _onward(request: HttpRequest) -> str:
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     here = {request.get_host()}
     safe = url_has_allowed_host_and_scheme(wanted, here, require_https=request.is_secure())
-    return wanted if safe else ""
+    return wanted if safe and wanted.startswith("/") else ""
 
 
 def _first_page(user: User) -> str:
