@@ -51,7 +51,8 @@ def _networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
         )
     except ValueError as error:
         raise ImproperlyConfigured(
-            f"{name}: {error}. Write addresses or networks, divided by commas: 10.0.0.7,10.1.0.0/16."
+            f"{name}: {error}. Write addresses or networks, divided by commas: "
+            "10.0.0.7,10.1.0.0/16."
         ) from error
 
 

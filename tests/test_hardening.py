@@ -21,6 +21,7 @@ from coai_admin.console import circumstances
 from coai_admin.console.logs import formatter
 from coai_admin.console.middleware import RequestIdMiddleware
 from tests.factories import make_staff
+from tests.hashing import HASHERS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.console_urls")]
 
@@ -39,6 +40,11 @@ CSP = {
     "frame-ancestors 'none'",
     "manifest-src 'self'",
 }
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes(settings):
+    settings.PASSWORD_HASHERS = HASHERS
 
 
 @pytest.fixture
