@@ -79,9 +79,10 @@ def _person(text: str) -> int:
 class WhoFilter(django_filters.Filter):
     """Entries by the person a field names."""
 
-    def __init__(self, field_class: type[forms.CharField], **options: Any) -> None:
+    def __init__(self, field_class: type[forms.CharField], example: Any, **options: Any) -> None:
         self.field_class = field_class
-        super().__init__(max_length=150, **options)
+        widget = forms.TextInput(attrs={"placeholder": example, "autocomplete": "off"})
+        super().__init__(max_length=150, widget=widget, **options)
 
     def filter(self, qs: models.QuerySet[Any], value: Who | None) -> models.QuerySet[Any]:
         return qs if value is None else qs.filter(value.condition)
@@ -104,8 +105,8 @@ class EntryFilters(Filters):
         label=_("Kind"), choices=ActionKind.choices, method="of_kind", empty_label=_("everything")
     )
     action = ActionFilter(label=_("Action"), choices=_action_choices)
-    actor = WhoFilter(ActorField, label=_("Done by"))
-    target = WhoFilter(TargetField, label=_("Done to"))
+    actor = WhoFilter(ActorField, _("username, ID or system"), label=_("Done by"))
+    target = WhoFilter(TargetField, _("username or ID"), label=_("Done to"))
     reason = django_filters.CharFilter(label=_("Reason contains"), lookup_expr="icontains", max_length=200)
     ticket = django_filters.CharFilter(label=_("Ticket"), max_length=100)
     act = django_filters.UUIDFilter("act_id", label=_("Operation ID"))
