@@ -14,7 +14,10 @@ def main() -> None:
         settings.INSTALLED_APPS  # noqa: B018 — reads the environment, where a person's mistakes are
     except ImproperlyConfigured as mistake:
         sys.exit(str(mistake))
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except KeyboardInterrupt:  # Ctrl-C is no failure to trace
+        sys.exit(130)
 
 
 if __name__ == "__main__":
