@@ -116,10 +116,12 @@ def _load_undo(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> 
     receipts = [params["receipts"][target] for target in ids]
     if not receipts:
         return []
+    if lock:
+        ledger.lock_accounts(ids)
     moments = [_moment(receipt) for receipt in receipts]
     with connection.cursor() as cursor:
         cursor.execute(
-            _REVERSIBLE + ("FOR NO KEY UPDATE OF a" if lock else ""),
+            _REVERSIBLE,
             [[receipt["transfer"] for receipt in receipts], min(moments), max(moments)],
         )
         return [

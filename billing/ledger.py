@@ -188,6 +188,18 @@ def debit(
     return Posted(*found)
 
 
+def lock_accounts(user_ids: Sequence[int]) -> dict[int, int]:
+    """Hold these users' accounts until the transaction ends; their ids by user id. A statement of
+    its own: one that also read other tables would see those as they were before it waited."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT user_id, id FROM billing_account WHERE user_id = ANY(%s)"
+            " ORDER BY id FOR NO KEY UPDATE",
+            [list(user_ids)],
+        )
+        return dict(cursor.fetchall())
+
+
 def exact(amount: Decimal) -> Decimal:
     """The amount itself. Raises ValueError where the ledger would have to round it."""
     exponent = amount.as_tuple().exponent

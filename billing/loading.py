@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from django.db import connection, transaction
 
-from billing.ledger import AccountUnavailable, InsufficientCredits
+from billing.ledger import AccountUnavailable, InsufficientCredits, lock_accounts
 
 _CHUNK = 50_000
 _COPY = """COPY billing_transfer (id, created_at, account_id, code, delta, reason, reverses_id,
@@ -80,12 +80,7 @@ def _chunks(histories: Iterable[History]) -> Iterator[list[History]]:
 @transaction.atomic
 def _load(histories: Sequence[History]) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT user_id, id FROM billing_account WHERE user_id = ANY(%s)"
-            " ORDER BY id FOR NO KEY UPDATE",
-            [[user_id for user_id, _movements in histories]],
-        )
-        accounts = dict(cursor.fetchall())
+        accounts = lock_accounts([user_id for user_id, _movements in histories])
         missing = [user_id for user_id, _movements in histories if user_id not in accounts]
         if missing:
             raise AccountUnavailable(f"User {missing[0]} has no credit account.")

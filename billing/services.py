@@ -150,6 +150,7 @@ def _open_chunk(rows: Sequence[Opening], *, now: datetime, actor: Actor, reason:
 
 def _standings(user_ids: Sequence[int]) -> dict[int, _Standing]:
     """The open accounts of these users, locked, with what their opening transfers come to."""
+    ledger.lock_accounts(user_ids)
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -160,7 +161,6 @@ def _standings(user_ids: Sequence[int]) -> dict[int, _Standing]:
                                    FROM billing_transfer t
                                   WHERE t.account_id = a.id AND t.code IN (%s, %s)) opening
              WHERE a.user_id = ANY(%s) AND a.status <> 3
-             ORDER BY a.id FOR NO KEY UPDATE OF a
             """,
             [OPENING_BALANCE, OPENING_DEBT, list(user_ids)],
         )

@@ -18,7 +18,9 @@ _AS_WIDE_AS_A_DIGIT = "\N{FIGURE SPACE}"
 @register.filter
 def places(rows: Iterable[Booking]) -> int:
     """How many decimal places the longest amount of these rows is written with."""
-    amounts = (amount for row in rows for amount in (row.transfer.delta, row.transfer.balance_after))
+    amounts = (
+        amount for row in rows for amount in (row.transfer.delta, row.transfer.balance_after)
+    )
     return max((_places(credits(amount)) for amount in amounts), default=2)
 
 
