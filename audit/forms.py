@@ -21,7 +21,7 @@ class OperationForm(forms.Form):
     """
 
     reason = forms.CharField(
-        label=_("Reason"),
+        label=_("Your reason"),
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text=_("Stands in the audit log. The user does not see it."),

@@ -95,8 +95,8 @@ class SuspendForm(OperationForm):
 
     reason_code = forms.ModelChoiceField(
         ReasonCode.objects.none(),
-        label=_("Why"),
-        empty_label=_("Choose a reason"),
+        label=_("Suspended for"),
+        empty_label=_("Choose what for"),
         help_text=_("Fills the usual duration and the text that the user reads."),
     )
     ends_at = EndField(

@@ -31,7 +31,7 @@ FIELDS: dict[str, str | Promise] = {
     "limit": gettext_lazy("Limit"),
     "password": gettext_lazy("Password"),
     "public_text": gettext_lazy("What the user reads"),
-    "reason_code": gettext_lazy("Why"),
+    "reason_code": gettext_lazy("What for"),
     "revealed": gettext_lazy("Shown"),
     "role": gettext_lazy("Role"),
     "sessions": gettext_lazy("Sessions"),
