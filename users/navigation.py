@@ -33,10 +33,7 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
     ),
     (
         _("Records"),
-        (
-            Place(_("Audit"), "audit", "audit", "audit.inspect"),
-            Place(_("Imports"), "imports:list", "import", "imports.inspect"),
-        ),
+        (Place(_("Audit"), "audit", "audit", "audit.inspect"),),
     ),
     (
         _("You"),
