@@ -82,15 +82,16 @@ def _wanted_database(file: Path) -> str:
 
 def _prepare(kind: str, users: int) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coai_admin.settings")
-    name = f"coai_bench_{users}"
+    name = seeded = f"coai_bench_{users}"
     if kind in ("seeded", "copy"):
-        databases.seed(name, users)
-    if kind == "seeded":
-        databases.use(name)
-    elif kind == "copy":
-        databases.copy_of(name, "coai_bench_copy")
-    else:
-        databases.use(name if kind == "fresh" else "coai_bench_empty", fresh=True)
+        databases.seed(seeded, users)
+    if kind == "copy":
+        name = "coai_bench_copy"
+        databases.copy(seeded, name)
+    elif kind != "seeded":
+        name = seeded if kind == "fresh" else "coai_bench_empty"
+        databases.make(name)
+    databases.use(name)
     django.setup()
 
 

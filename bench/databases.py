@@ -15,74 +15,65 @@ from psycopg import sql
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
-def use(name: str, *, fresh: bool = False) -> bool:
-    """Point DATABASE_URL of this process at the migrated database ``name``. It is made anew where
-    it is missing, was left half filled, belongs to other migrations, or if ``fresh``. To be called
-    before Django starts. Gives back whether it is filled already (see ``filled``)."""
-    base = os.environ["DATABASE_URL"]
-    with psycopg.connect(_plain(base), autocommit=True) as connection:
-        ready = not fresh and _comment(connection, name) == _fingerprint()
-        if not ready:
-            _drop(connection, name)
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    os.environ["DATABASE_URL"] = urlsplit(base)._replace(path=f"/{name}").geturl()
-    if not ready:
-        _manage("migrate", "--noinput", "-v0")
-    return ready
+def use(name: str) -> None:
+    """Point DATABASE_URL of this process at the database ``name``. To be called before Django
+    starts."""
+    os.environ["DATABASE_URL"] = _url(name)
+
+
+def make(name: str) -> None:
+    """Make the database ``name`` anew, migrated and empty."""
+    drop(name)
+    with _maintenance() as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    _run("manage.py", "migrate", "--noinput", "-v0", database=_url(name))
 
 
 def seed(name: str, users: int) -> None:
-    """See that the database ``name`` holds that many users of bench/seed.py; DATABASE_URL stays."""
-    base = os.environ["DATABASE_URL"]
-    if not use(name):
-        command = [sys.executable, "-m", "bench.seed", str(users)]
-        subprocess.run(command, check=True, cwd=_CHECKOUT)
-    os.environ["DATABASE_URL"] = base
+    """See that the database ``name`` holds that many users of bench/seed.py."""
+    with _maintenance() as connection:
+        row = connection.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
+            [name],
+        ).fetchone()
+    if row is None or row[0] != _fingerprint():
+        _run("-m", "bench", "seed", "--users", str(users), database=os.environ["DATABASE_URL"])
 
 
 def filled() -> None:
     """Note in the database of DATABASE_URL that it may be used again as it is."""
-    with psycopg.connect(_plain(os.environ["DATABASE_URL"]), autocommit=True) as connection:
+    with _connect(os.environ["DATABASE_URL"]) as connection:
         statement = sql.SQL("COMMENT ON DATABASE {} IS {}")
         name = sql.Identifier(connection.info.dbname)
         connection.execute(statement.format(name, sql.Literal(_fingerprint())))
 
 
-def copy_of(name: str, copy: str) -> None:
-    """Point DATABASE_URL at a fresh copy of the filled database ``name``, for what writes."""
-    base = os.environ["DATABASE_URL"]
-    maintenance = urlsplit(base)._replace(path="/postgres").geturl()
-    with psycopg.connect(_plain(maintenance), autocommit=True) as connection:
-        _drop(connection, copy)
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(copy), sql.Identifier(name)
-            )
-        )
-    os.environ["DATABASE_URL"] = urlsplit(base)._replace(path=f"/{copy}").geturl()
+def copy(name: str, new: str) -> None:
+    """Make ``new`` a copy of the database ``name``, for what writes."""
+    drop(new)
+    with _maintenance() as connection:
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(statement.format(sql.Identifier(new), sql.Identifier(name)))
 
 
 def drop(name: str) -> None:
-    """Remove a database that is no longer needed."""
-    maintenance = urlsplit(os.environ["DATABASE_URL"])._replace(path="/postgres").geturl()
-    with psycopg.connect(_plain(maintenance), autocommit=True) as connection:
-        _drop(connection, name)
+    """Remove a database that is not needed any more."""
+    with _maintenance() as connection:
+        statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+        connection.execute(statement.format(sql.Identifier(name)))
 
 
-def _drop(connection: psycopg.Connection, name: str) -> None:
-    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
-    connection.execute(statement.format(sql.Identifier(name)))
+def _url(name: str) -> str:
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
 
 
-def _plain(url: str) -> str:
-    return "postgresql://" + url.partition("://")[2]
+def _maintenance() -> psycopg.Connection:
+    """A connection to no database of ours: one with connections cannot be copied."""
+    return _connect(_url("postgres"))
 
 
-def _comment(connection: psycopg.Connection, name: str) -> str | None:
-    row = connection.execute(
-        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]
-    ).fetchone()
-    return row[0] if row else None
+def _connect(url: str) -> psycopg.Connection:
+    return psycopg.connect("postgresql://" + url.partition("://")[2], autocommit=True)
 
 
 def _fingerprint() -> str:
@@ -93,5 +84,12 @@ def _fingerprint() -> str:
     return digest.hexdigest()
 
 
-def _manage(*command: str) -> None:
-    subprocess.run([sys.executable, str(_CHECKOUT / "manage.py"), *command], check=True)
+def _run(*command: str, database: str) -> None:
+    """Run one of ours in a process of its own: Django keeps to one database."""
+    subprocess.run(
+        [sys.executable, *command],
+        check=True,
+        cwd=_CHECKOUT,
+        env={**os.environ, "DATABASE_URL": database},
+        stdout=sys.stderr,
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,17 +13,12 @@ from decimal import Decimal
 from itertools import islice
 from typing import NamedTuple
 
-import django
-from django.db import connection, transaction
+from django.db import connection
 from django.utils.timezone import now as time_now
 
 from audit.partitions import ensure_partitions
 from bench import databases
 from bench.report import Case, case
-from billing.ledger import USAGE
-from billing.loading import LoadedMovement, load_history
-from billing.services import open_accounts
-from billing.statistics import copy_statistics
 from subscriptions.loading import LoadedPeriod, LoadedSubscription, load_subscriptions
 from subscriptions.services import open_standings
 from users.demo.names import Name, Names
@@ -36,7 +30,7 @@ _PROFILES = 10_007
 _BLOCK = 10_000
 _CHUNK = 100_000
 _YEARS = timedelta(days=730)
-_PURCHASE = 100
+_FIRST = 999  # the account of user 1 is 1,000
 _REASONS = ("spam", "fraud_payment", "api_abuse", "chargeback", "quota_evasion")
 _NULL = r"\N"
 _TABLES = (
@@ -54,6 +48,11 @@ _USERS = """COPY users_user (id, username, email, email_verified_at, email_state
     legacy_source, import_flags) FROM STDIN"""
 _RESTRICTIONS = """COPY users_restriction (user_id, kind, reason_id, public_text, internal_note,
     evidence, starts_at, ends_at, lifted_reason) FROM STDIN"""
+_ACCOUNTS = """COPY billing_account (id, user_id, balance, credited_total, debited_total,
+    used_total, version, updated_at) FROM STDIN"""
+_TRANSFERS = """COPY billing_transfer (created_at, effective_at, account_id, account_version,
+    contra_id, code, delta, balance_after) FROM STDIN"""
+_STATISTICS = "COPY billing_statistics (user_id, balance, used, version) FROM STDIN"
 
 
 class Profile(NamedTuple):
@@ -88,20 +87,22 @@ def fill(users: int) -> None:
     now = time_now()
     profiles = _profiles()
     ensure_partitions(now - _YEARS, now + timedelta(days=92))
-    with _without_indexes(_TABLES):
-        with transaction.atomic():
-            _copy(_USERS, _users(profiles, users, now))
-            _copy(_RESTRICTIONS, _restrictions(profiles, users, now))
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT setval('users_user_id_seq', %s)", [users])
+    with _bare(_TABLES):
+        _copy(_USERS, _users(profiles, users, now))
+        _copy(_RESTRICTIONS, _restrictions(profiles, users, now))
+        _copy(_ACCOUNTS, _accounts(profiles, users, now))
+        _copy(_TRANSFERS, _transfers(profiles, users, now))
+        _copy(_STATISTICS, _statistics(profiles, users))
         for first in range(1, users + 1, _CHUNK):
-            ids = range(first, min(first + _CHUNK, users + 1))
-            open_accounts(ids, now=now)
-            open_standings(ids)
-        load_history(_credits(profiles, users, now))
+            open_standings(range(first, min(first + _CHUNK, users + 1)))
         load_subscriptions(_subscriptions(profiles, users, now))
-        copy_statistics(now=now, full=True)
     with connection.cursor() as cursor:
+        cursor.execute("SELECT setval('users_user_id_seq', %s)", [users])
+        cursor.execute("SELECT setval('billing_account_id_seq', %s)", [_FIRST + users])
+        cursor.execute(
+            "UPDATE billing_statistics_mark SET read_to = %(last)s, next_to = %(last)s",
+            {"last": 2 * users},
+        )
         cursor.execute("VACUUM ANALYZE")
 
 
@@ -134,8 +135,9 @@ def _people(profiles: list[Profile], users: int) -> Iterator[tuple[int, Profile]
     return ((pk, profiles[pk % _PROFILES]) for pk in range(1, users + 1))
 
 
-def _joined(pk: int, users: int, now: datetime) -> datetime:
-    return now - _YEARS * (1 - pk / (users + 1))
+def _joined(pk: int, users: int, now: datetime, later: float = 0) -> datetime:
+    """When somebody joined, or where that part of the time since was over."""
+    return now - _YEARS * (1 - pk / (users + 1)) * (1 - later)
 
 
 def _users(profiles: list[Profile], users: int, now: datetime) -> Iterator[str]:
@@ -144,7 +146,7 @@ def _users(profiles: list[Profile], users: int, now: datetime) -> Iterator[str]:
         local, domain = person.mailbox or ("", "")
         email = f"{local}{pk:07}@{domain}" if person.mailbox else _NULL
         verified = joined if person.mailbox and person.verified else _NULL
-        seen = joined + (now - joined) * person.seen if person.seen is not None else _NULL
+        seen = _NULL if person.seen is None else _joined(pk, users, now, person.seen)
         yield (
             f"{pk}\t{person.name}{pk:07}\t{email}\t{verified}\tok\t!\tnone\t{{}}\t{person.facts}"
             f"\tf\t{joined}\t{seen}\t\t{{}}\n"
@@ -174,20 +176,29 @@ def _subscriptions(
             yield LoadedSubscription(pk, tier, "purchase", starts, ended, (period,))
 
 
-def _credits(
-    profiles: list[Profile], users: int, now: datetime
-) -> Iterator[tuple[int, list[LoadedMovement]]]:
+def _accounts(profiles: list[Profile], users: int, now: datetime) -> Iterator[str]:
+    """As the two transfers leave them."""
+    for pk, person in _people(profiles, users):
+        balance, moved = person.given - person.used, _joined(pk, users, now, 0.5)
+        yield (
+            f"{_FIRST + pk}\t{pk}\t{balance}\t{person.given}\t{person.used}\t{person.used}"
+            f"\t2\t{moved}\n"
+        )
+
+
+def _transfers(profiles: list[Profile], users: int, now: datetime) -> Iterator[str]:
     """What each bought when they joined, and what they used since."""
     for pk, person in _people(profiles, users):
-        joined = _joined(pk, users, now)
-        used_at = joined + (now - joined) / 2
-        yield (
-            pk,
-            [
-                LoadedMovement(joined, _PURCHASE, person.given),
-                LoadedMovement(used_at, USAGE, -person.used),
-            ],
-        )
+        bought, used = _joined(pk, users, now), _joined(pk, users, now, 0.5)
+        given, account = person.given, _FIRST + pk
+        yield f"{bought}\t{bought}\t{account}\t1\t2\t100\t{given}\t{given}\n"
+        left = given - person.used
+        yield f"{used}\t{used}\t{account}\t2\t1\t200\t-{person.used}\t{left}\n"
+
+
+def _statistics(profiles: list[Profile], users: int) -> Iterator[str]:
+    for pk, person in _people(profiles, users):
+        yield f"{pk}\t{person.given - person.used}\t{person.used}\t2\n"
 
 
 def _copy(statement: str, lines: Iterable[str]) -> None:
@@ -197,10 +208,12 @@ def _copy(statement: str, lines: Iterable[str]) -> None:
 
 
 @contextmanager
-def _without_indexes(tables: Sequence[str]) -> Iterator[None]:
-    """Drop what makes loading slow (indexes and keys other than the primary key, foreign keys) and
-    make it again afterwards."""
+def _bare(tables: Sequence[str]) -> Iterator[None]:
+    """Take away what makes loading slow (indexes and keys other than the primary key, foreign keys,
+    triggers) and put it back afterwards."""
     with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         cursor.execute(
             """
             SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
@@ -232,9 +245,5 @@ def _without_indexes(tables: Sequence[str]) -> Iterator[None]:
         for table, name, definition in constraints:
             cursor.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
         cursor.execute("RESET maintenance_work_mem")
-
-
-if __name__ == "__main__":
-    django.setup()
-    fill(int(sys.argv[1]))
-    databases.filled()
+        for table in tables:
+            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from audit.partitions import ensure_partitions
 from billing.services import open_accounts
+from billing.statistics import copy_statistics
 from coai_admin.console import circumstances
 from subscriptions.loading import load_subscriptions
 from subscriptions.services import open_standings
@@ -77,6 +78,7 @@ def load_demo(number: int, *, now: datetime, seed: int = _SEED) -> Loaded:
         desk.note(restricting.notes_of(rng, people, now=now), ids, at_desk)
         desk.daily_work(rng, ids, at_desk, now=now)
     desk.sign(number, now=now)
+    copy_statistics(now=now, full=True)
     _analyze()
     return Loaded(staff, len(ids), transfers)
 
