@@ -169,9 +169,14 @@ class Reading(Generic[Row]):
         return self.filters.qs
 
     @cached_property
+    def filtered(self) -> bool:
+        """Whether any filter is on."""
+        return any(True for _each in self.filters.values())
+
+    @cached_property
     def matching(self) -> Matching:
         """How many match, up to the cap; and which, when they are few."""
-        if not any(self.filters.values()):
+        if not self.filtered:
             return Matching(counts.capped(self.rows), None)
         return counts.matching(self.rows, self.listing.pk)
 
@@ -250,6 +255,15 @@ class Reading(Generic[Row]):
         wanted = f"-{column.name}" if column.numeric else column.name
         return Heading(column, self.link("sort", wanted), "")
 
+    def orders(self) -> list[tuple[str, str]]:
+        """Every order of the list with its name, for a choice: (parameter, "Credits, from the top")."""
+        names = []
+        for column, sight in self.columns():
+            if column.sort is not None and sight is Sight.FULL:
+                names.append((column.name, _("%(column)s, upwards") % {"column": column.label}))
+                names.append((f"-{column.name}", _("%(column)s, downwards") % {"column": column.label}))
+        return names
+
     def chips(self) -> list[tuple[Chip, str]]:
         """The filters that are on, each with the link that takes it away."""
         return [(chip, self.link(chip.name)) for chip in self.filters.chips()]
@@ -268,7 +282,7 @@ class Reading(Generic[Row]):
         parameters = self.parameters.copy()
         for gone in (*_PLACE, "count", name):
             parameters.pop(gone, None)
-        if value and not (name == "sort" and value == self.listing.default):
+        if value and (name, value) != ("sort", self.listing.default):
             parameters[name] = value
         return f"?{parameters.urlencode()}"
 

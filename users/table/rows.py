@@ -33,14 +33,6 @@ _FACTS = (
     "standing__subscription__tier__name",
     "account__balance",
 )
-_MARKS = {
-    Status.ACTIVE: "good",
-    Status.LIMITED: "warn",
-    Status.SUSPENDED: "bad",
-    Status.BANNED: "bad",
-    Status.CLOSED: "none",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
@@ -63,12 +55,8 @@ class UserRow:
     last_seen_at: datetime | None
     joined_at: datetime
     country: str
+    is_staff: bool
     role: roles.Role | None
-
-    @property
-    def mark(self) -> str:
-        """The shape and colour of the status."""
-        return _MARKS[self.status]
 
 
 def email_state(email: str | None, verified_at: datetime | None, state: str) -> str:
@@ -128,5 +116,6 @@ def _row(
         last_seen_at=seen_at,
         joined_at=joined_at,
         country=country,
+        is_staff=role != roles.Role.NONE,
         role=roles.Role(role) if sees_roles and role != roles.Role.NONE else None,
     )

@@ -1,6 +1,15 @@
-"""The user table, its rows, exports and selections: /admin/users/, /admin/selections/…"""
+"""The user table, its rows, selections and exports: /admin/users/…"""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from users.views import exports, selections, users
 
 app_name = "users"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("users/", users.table, name="list"),
+    path("users/filters/", users.filters, name="filters"),
+    path("users/search/", users.search, name="search"),
+    path("users/select/", selections.select, name="select"),
+    path("users/export/", exports.export, name="export"),
+    path("users/<int:user_id>/row/", users.row, name="row"),
+]

@@ -1,0 +1,79 @@
+"""Exporting the user table, or a selection of it, as CSV."""
+
+from __future__ import annotations
+
+from django import forms
+from django.http import HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import render
+from django.utils.timezone import now as time_now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods
+
+from coai_admin.console import counts
+from coai_admin.console import exports as files
+from coai_admin.console.listing import Reading
+from users import exports
+from users.access import permission
+from users.exports import ExportRefused
+from users.requests import StaffRequest
+from users.table import USERS, UserRow
+from users.views.users import address_of, selection_in
+
+
+class ExportForm(forms.Form):
+    """Whether addresses leave the house whole, and why."""
+
+    whole = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("With whole email addresses"),
+        help_text=gettext_lazy("Otherwise they are masked, as in a•••@e•••.com."),
+    )
+    reason = forms.CharField(
+        required=False,
+        max_length=500,
+        label=gettext_lazy("Reason"),
+        help_text=gettext_lazy("Needed for whole addresses; it stands in the audit log."),
+        widget=forms.TextInput,
+    )
+
+    def clean(self) -> None:
+        if self.cleaned_data.get("whole") and not self.cleaned_data.get("reason"):
+            self.add_error("reason", _("Write why the addresses are needed."))
+
+
+@permission(exports.MASKED)
+@require_http_methods(["GET", "HEAD", "POST"])
+def export(request: StaffRequest) -> HttpResponseBase:
+    """What will be in the file; then the file, streamed."""
+    chosen = selection_in(request.GET)
+    parameters = QueryDict(mutable=True) if chosen else request.GET.copy()
+    parameters.pop("selection", None)
+    reading = USERS.read(parameters, viewer=request.user, now=time_now())
+    form = ExportForm(request.POST if request.method == "POST" else None)
+    if not request.user.may(exports.WHOLE):
+        form.fields.clear()
+    if form.is_valid():
+        whole = form.cleaned_data.get("whole", False)
+        reason = form.cleaned_data.get("reason", "")
+        try:
+            export = exports.begin(reading, chosen=chosen, whole=whole, reason=reason)
+        except ExportRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return files.response("users", export.blocks(), finished=export.finished, now=reading.now)
+    return _page(request, reading, form)
+
+
+def _page(request: StaffRequest, reading: Reading[UserRow], form: ExportForm) -> HttpResponse:
+    chosen = selection_in(request.GET)
+    context = {
+        "form": form,
+        "reading": reading,
+        "selected": chosen is not None,
+        "count": counts.exact(exports.rows_of(reading, chosen)),
+        "columns": files.fields(reading, masked=True),
+        "left": exports.left_today(request.user, reading.now),
+        "back": address_of(request.GET.urlencode(), chosen),
+    }
+    return render(request, "users/export.html", context, status=422 if form.errors else 200)
