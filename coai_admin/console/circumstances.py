@@ -1,5 +1,6 @@
-"""The circumstances of what is being done: request id and client address. Set once per request by a middleware (and
-for a task from its message); read by the audit record and the logs. Empty outside a request."""
+"""The circumstances of what is being done: request id and client address. Set once per request by
+a middleware (and for a task from its message); read by the audit record and the logs. Empty
+outside a request."""
 
 from __future__ import annotations
 
