@@ -31,7 +31,7 @@ def _requirements() -> str:
     return " ".join(password_validators_help_texts())
 
 
-class SignInForm(LoginForm):  # type: ignore[misc]
+class SignInForm(LoginForm):
     """django-allauth's, in our words. Its errors are about the whole form, so that they betray
     no field."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from celery import current_app
-from celery.loaders.base import autodiscover_tasks
+from celery.loaders.base import autodiscover_tasks  # type: ignore[attr-defined]
 from django.apps import apps
 from django.core.checks import CheckMessage, Error
 from django.urls import URLPattern, URLResolver, get_resolver

@@ -121,11 +121,11 @@ class SignInBackend(BaseBackend):
     def get_user(self, user_id: Any) -> User | None:
         """Whose session this is, unless the account is closed or suspended meanwhile: asked at
         every request."""
-        open_accounts = User.objects.filter(pk=user_id, closed_at__isnull=True)
-        return open_accounts.unrestricted(SUSPENSION, time_now()).first()
+        free = User.objects.unrestricted(SUSPENSION, time_now())
+        return free.filter(pk=user_id, closed_at__isnull=True).first()
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class AccountAdapter(DefaultAccountAdapter):
     """What django-allauth asks of the project."""
 
     error_messages = {
