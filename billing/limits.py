@@ -21,11 +21,13 @@ def within_credit_limits(act: ActContext, ids: Sequence[int]) -> str | None:
     """Why this act would go over the actor's limits; None when it does not. The executor asks under
     the lock on the actor's row, so that two acts at once cannot share one allowance."""
     limits = act.actor.credit_limits
-    if limits is None or not ids:
+    if limits is None:
         return None
     delta = Decimal(act.params["delta"])
     if delta < 0 and not limits.may_take:
         return _("Your role adds credits; it does not take any away.")
+    if not ids:
+        return None
     amount = abs(delta) * len(ids)
     return _over_one_act(limits, amount) or _over_time(limits, act, delta, amount, ids)
 

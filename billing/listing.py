@@ -26,7 +26,8 @@ from coai_admin.console.listing import Listing
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A transfer as the page shows it. ``act``: the act it was booked by, where it was done by hand."""
+    """A transfer as the page shows it. ``act``: the act it was booked by, where it was done by
+    hand."""
 
     transfer: Transfer
     actor_name: str
@@ -82,7 +83,8 @@ def _booking(
 
 
 def history(user_id: int) -> Listing[Booking]:
-    """The list of one user's transfers, newest first. The account's version orders them: it grows by one with each."""
+    """The list of one user's transfers, newest first. The account's version orders them: it grows
+    by one with each."""
 
     def facts(ids: Sequence[int], viewer: Viewer, now: datetime) -> list[Booking]:
         return _bookings(ids)

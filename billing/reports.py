@@ -11,8 +11,6 @@ from typing import NamedTuple
 from django.db import connection
 from django.db.models import Count, F, Sum
 
-from audit.models import Act
-from billing.ledger import ADJUST_UP
 from billing.models import Account, Transfer, TransferCode
 
 HISTORY_PAGE = 50
@@ -102,28 +100,6 @@ def balance_as_of(user_id: int, moment: datetime) -> Decimal:
         .aggregate(total=Sum("delta"))["total"]
     )
     return total or Decimal("0.000000")
-
-
-def given_by(actor_id: int, user_ids: Sequence[int], *, since: datetime) -> dict[int, Decimal]:
-    """How many credits this person added by hand to each of these users since then."""
-    rows = (
-        Transfer.objects.filter(
-            account__user__in=user_ids, code=ADJUST_UP, actor_id=actor_id, created_at__gte=since
-        )
-        .order_by()
-        .values_list("account__user")
-        .annotate(total=Sum("delta"))
-        .values_list("account__user", "total")
-    )
-    return dict(rows)
-
-
-def adjusted_by(actor_id: int, *, since: datetime) -> int:
-    """How many accounts this person adjusted since then."""
-    acts = Act.objects.filter(
-        actor=actor_id, code="billing.adjust_credits", undoes=None, created_at__gte=since
-    )
-    return int(acts.aggregate(total=Sum("changed"))["total"] or 0)
 
 
 class Defect(NamedTuple):

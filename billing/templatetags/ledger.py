@@ -26,7 +26,8 @@ def places(rows: Iterable[Booking]) -> int:
 
 @register.filter
 def aligned(amount: Decimal, width: int) -> str:
-    """Credits with their point under the point of the row above, in a column of ``width`` places."""
+    """Credits with their point under the point of the row above, in a column of ``width``
+    places."""
     return _padded(credits(amount), width)
 
 
