@@ -160,23 +160,34 @@ def _shown(value: Any, *, masked: bool) -> Any:
     return value
 
 
-def latest_acts(viewer: Reader, *, limit: int, own: bool) -> list[Deed]:
-    """The newest acts, one's own or everybody's, newest first, in two statements. Each ``act`` knows what undid it.
+class Latest(NamedTuple):
+    """What was done lately, newest first: by oneself, and by everybody (for those who may know)."""
 
-    Who sees only their own records gets those in either case.
-    """
+    mine: list[Deed]
+    everybody: list[Deed]
+
+
+def latest_acts(viewer: Reader, *, limit: int) -> Latest:
+    """The newest acts in three statements. Each ``act`` knows what undid it."""
     acts = Act.objects.select_related("undone_by").order_by("-created_at", "-id")
-    if own or viewer.sees_only_own(INSPECT):
-        acts = acts.filter(actor=viewer.pk)
-    found = list(acts[:limit])
-    single = [act.pk for act in found if act.changed == 1]
-    entries = AuditEntry.objects.filter(act_id__in=single).select_related("personal") if single else ()
-    targets = {
+    mine = list(acts.filter(actor=viewer.pk)[:limit])
+    everybody = [] if viewer.sees_only_own(INSPECT) else list(acts[:limit])
+    targets = _single_targets({act.pk for act in (*mine, *everybody) if act.changed == 1})
+    return Latest(
+        *([Deed(act, *targets.get(act.pk, (None, ""))) for act in found] for found in (mine, everybody))
+    )
+
+
+def _single_targets(acts: Collection[uuid.UUID]) -> dict[uuid.UUID | None, tuple[int | None, str]]:
+    """Id and name of the one whom each of these acts changed; one statement."""
+    if not acts:
+        return {}
+    entries = AuditEntry.objects.filter(act_id__in=acts).select_related("personal")
+    return {
         entry.act_id: (entry.target_id, personal.target_name if personal else "")
         for entry in entries
         for personal in [getattr(entry, "personal", None)]
     }
-    return [Deed(act, *targets.get(act.pk, (None, ""))) for act in found]
 
 
 def kind_condition(kind: str, actions: Mapping[str, Action]) -> Mapping[str, Any]:

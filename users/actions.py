@@ -6,13 +6,11 @@ from audit.actions import Action, Kind
 
 ACTIONS = (
     Action("account.sign_in", _("Sign in"), Kind.ACCESS, "sign-in"),
-    Action("account.sign_out", _("Sign out"), Kind.ACCESS, "sign-out"),
     Action("account.change_password", _("Change own password"), Kind.ACCESS, "lock"),
-    Action("account.end_session", _("End own session"), Kind.ACCESS, "device"),
+    Action("account.end_sessions", _("End own sessions"), Kind.ACCESS, "device"),
     Action("users.reveal", _("Reveal personal data"), Kind.READ, "eye"),
     Action("exports.users", _("Export users"), Kind.READ, "export"),
     Action("users.create_super_admin", _("Create super admin"), Kind.SYSTEM, "user-plus"),
-    Action("users.reset_super_admin", _("Reset super admin"), Kind.SYSTEM, "key"),
     Action("users.load_demo", _("Load demonstration data"), Kind.SYSTEM, "import"),
     Action("imports.coai", _("Import a CoAI deployment"), Kind.SYSTEM, "import"),
 )

@@ -14,12 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.people import Reader
 from coai_admin.console.counts import Count
 from users import roles
-from coai_admin.console.listing import Listing
-from users.models import User
-from users.table.columns import COLUMNS
-from users.table.filters import UserFilters
-
-USERS: Listing = Listing(name='x', rows=lambda viewer, now: User.objects.all(), columns=COLUMNS, default='-id', facts=lambda i,v,n: (), filters=UserFilters)
+from users.table import USERS
 
 SOON = timedelta(days=7)
 # Remarks of an import that want a decision; the others only explain.

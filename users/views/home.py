@@ -44,20 +44,16 @@ def home(request: StaffRequest) -> HttpResponse:
         "may_import": viewer.may("imports.inspect"),
         "waiting": list(waiting(viewer, now)) if customers else [],
         "undelivered": reports.undelivered(now) if viewer.may("settings.inspect") else None,
-        "sees_record": viewer.may(reports.INSPECT),
-        "sees_all": viewer.may(reports.INSPECT) and not viewer.sees_only_own(reports.INSPECT),
+        "sees_all": not viewer.sees_only_own(reports.INSPECT),
     }
-    if context["sees_record"]:
-        context["mine"] = _done(request, now, own=True)
-    if context["sees_all"]:
-        context["everybody"] = _done(request, now, own=False)
+    if viewer.may(reports.INSPECT):
+        latest = reports.latest_acts(viewer, limit=_ACTS)
+        context["mine"] = [_done(request, deed, now) for deed in latest.mine]
+        context["everybody"] = [_done(request, deed, now) for deed in latest.everybody]
     return render(request, "users/home.html", context)
 
 
-def _done(request: StaffRequest, now: datetime, *, own: bool) -> list[Done]:
-    lines = []
-    for deed in reports.latest_acts(request.user, limit=_ACTS, own=own):
-        operation = registered().get(deed.act.code)
-        why_not = operations.why_not_undo(operation, deed.act, actor=request.user, now=now)
-        lines.append(Done(deed, operation, undo=not why_not))
-    return lines
+def _done(request: StaffRequest, deed: Deed, now: datetime) -> Done:
+    operation = registered().get(deed.act.code)
+    why_not = operations.why_not_undo(operation, deed.act, actor=request.user, now=now)
+    return Done(deed, operation, undo=not why_not)

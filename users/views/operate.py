@@ -168,7 +168,8 @@ def _permitted(request: StaffRequest, code: str) -> Operation:
 def _attempt(request: StaffRequest, operation: Operation, ids: Sequence[int]) -> Attempt:
     now = time_now()
     data = request.POST if request.method == "POST" else kept_form(request)
-    form = operation.form(data, now=now, auto_id="id_%s")
+    # A link may fill the form in: /admin/users/42/users.lift_restriction/?reason_code=spam
+    form = operation.form(data, now=now, auto_id="id_%s", initial=request.GET.dict())
     return Attempt(operation, ids, now, form, act_id=_act_id(data))
 
 

@@ -85,10 +85,10 @@ def _tab(request: StaffRequest, panels: Sequence[Panel]) -> Panel | None:
     if not name:
         takes_no_parameters(request.GET)
         return None
-    found = next((panel for panel in panels if panel.name == name and panel.place is Place.TAB), None)
-    if found is not None:
-        return found
-    if any(panel.name == name for panel in user_panels()):
+    named = [panel for panel in user_panels() if panel.name == name and panel.place is Place.TAB]
+    if named and named[0] in panels:
+        return named[0]
+    if named:
         raise PermissionDenied(_("Your role does not see “%(name)s”.") % {"name": name})
     raise BadParameter(_("There is no tab named “%(name)s”.") % {"name": name[:40]})
 
