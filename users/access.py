@@ -104,7 +104,7 @@ class AccessMiddleware:
         if user.must_change_password and not access.while_password_is_due:
             return _elsewhere(request, resolve_url(PASSWORD_PAGE))
         if access.kind == "permission":
-            _require(request, access.code or _named(kwargs[access.argument]))
+            return _refuse_without(request, access.code or _named(kwargs[access.argument]))
         return None
 
 
@@ -116,19 +116,15 @@ def _named(value: Any) -> str:
     return code
 
 
-def _require(request: HttpRequest, code: str) -> None:
+def _refuse_without(request: HttpRequest, code: str) -> HttpResponse | None:
     user = request.user
     assert user.is_authenticated
     if user.may(code):
-        return
+        return None
     log.warning("permission_denied", permission=code, path=request.path)
     if user.role == roles.Role.NONE:
-        raise PermissionDenied(
-            _(
-                "Your account has no role in this console: "
-                "you see only your own password and sessions."
-            )
-        )
+        message = _("Your account has no role here: you see only your own password and sessions.")
+        return answer(request, 403, message=message, template="account/no_role.html")
     raise PermissionDenied(
         _("This needs the permission to %(what)s (%(code)s), which your role does not hold.")
         % {"what": roles.ROWS[code].label, "code": code}

@@ -6,11 +6,7 @@ from typing import Any
 
 from allauth.account.forms import LoginForm
 from django import forms
-from django.contrib.auth.password_validation import (
-    password_validators_help_texts,
-    validate_password,
-)
-from django.utils.functional import lazy
+from django.contrib.auth.password_validation import validate_password
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -25,10 +21,6 @@ def _password_field(label: Any, autocomplete: str, **kwargs: Any) -> forms.CharF
     return forms.CharField(
         label=label, strip=False, max_length=LONGEST_PASSWORD, widget=widget, **kwargs
     )
-
-
-def _requirements() -> str:
-    return " ".join(password_validators_help_texts())
 
 
 class SignInForm(LoginForm):
@@ -50,6 +42,9 @@ class SignInForm(LoginForm):
             ),
         )
         self.fields["password"] = _password_field(_("Password"), "current-password")
+        if self.is_bound:  # the name stands there already
+            self.fields["login"].widget.attrs["autofocus"] = False
+            self.fields["password"].widget.attrs["autofocus"] = True
         self.order_fields(["login", "password"])
 
 
@@ -57,7 +52,14 @@ class OwnPasswordForm(forms.Form):
     """A new password of one's own, with the current one as proof."""
 
     current = _password_field(_("Current password"), "current-password")
-    new = _password_field(_("New password"), "new-password", help_text=lazy(_requirements, str)())
+    new = _password_field(
+        _("New password"),
+        "new-password",
+        help_text=_(
+            "At least 12 characters. Not a common password, not only digits, "
+            "nothing like your name or address."
+        ),
+    )
     again = _password_field(_("New password again"), "new-password")
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:

@@ -46,13 +46,16 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
-    """``navigation``, ``session_clock`` and ``site_mode`` for every template."""
+    """``navigation``, ``session_clock``, ``site_mode`` and ``may_search`` (users, from the top of
+    the page) for every template."""
     user = getattr(request, "user", None)
-    signed_in = user is not None and user.is_authenticated
+    if user is None or not user.is_authenticated:
+        return {"site_mode": settings.MODE}
     return {
         "site_mode": settings.MODE,
-        "navigation": _sections(request) if signed_in else [],
-        "session_clock": _clock(request) if signed_in else None,
+        "navigation": _sections(request),
+        "session_clock": _clock(request),
+        "may_search": user.may("users.browse"),
     }
 
 

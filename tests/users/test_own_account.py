@@ -136,7 +136,7 @@ def test_without_a_role_one_sees_only_ones_own_account(visitor, name):
     visitor.sign_in("ana")
     response = visitor.get(reverse(name))
     assert response.status_code == 403
-    assert "Your account has no role in this console" in response.text
+    assert "Your account has no role here" in response.text
 
 
 def test_without_a_role_the_navigation_offers_ones_own_account(visitor):
@@ -148,6 +148,7 @@ def test_without_a_role_the_navigation_offers_ones_own_account(visitor):
         str(item["label"]) for part in response.context["navigation"] for item in part["items"]
     ]
     assert offered == ["Password", "Sessions"]
+    assert 'role="search"' not in response.text
     assert visitor.get(PAGE).status_code == 200
 
 

@@ -96,11 +96,16 @@ def _first_page(user: User) -> str:
 
 
 def _too_many(request: HttpRequest, seconds: int) -> HttpResponse:
-    message = _("There were too many attempts from your address.")
+    minutes = seconds // 60
+    message = ngettext(
+        "There were too many attempts from your address. Try again in %(n)s minute.",
+        "There were too many attempts from your address. Try again in %(n)s minutes at the latest.",
+        minutes,
+    )
     return answer(
         request,
         429,
-        message=message,
+        message=message % {"n": minutes},
         retry_after=seconds,
         template="account/too_many_attempts.html",
     )
