@@ -57,7 +57,7 @@ def _day(moment: datetime) -> str:
 QUEUES = (
     Queue(
         _("suspensions end within 7 days"),
-        lambda now: f"status=suspended",
+        lambda now: f"status=suspended&restricted_to={_day(now + SOON)}",
     ),
     Queue(
         _("subscriptions end within 7 days"),

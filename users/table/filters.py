@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -114,6 +114,16 @@ def _restricted(kinds: list[str], now: datetime) -> Q:
     return Q(pk__in=Restriction.objects.live(now).filter(kind__in=kinds).values("user"))
 
 
+class RestrictedTo(DayTo):
+    """Users under a live restriction that ends by the end of a day (UTC)."""
+
+    def filter(self, qs: QuerySet[Any], value: date | None) -> QuerySet[Any]:
+        if value is None:
+            return qs
+        live = Restriction.objects.live(self.parent.now).filter(ends_at__isnull=False)
+        return qs.filter(pk__in=super().filter(live, value).values("user"))
+
+
 def _either(condition: Callable[[str, datetime], Q]) -> Callable[[list[str], datetime], Q]:
     return lambda values, now: reduce(or_, (condition(value, now) for value in values))
 
@@ -163,6 +173,7 @@ class UserFilters(Filters):
     restriction = Condition(
         _restricted, label=gettext_lazy("Restriction"), choices=Restriction.Kind.choices
     )
+    restricted_to = RestrictedTo("ends_at", label=gettext_lazy("Restriction ends by"))
     tier = Condition(
         lambda tiers, now: with_tier([int(tier) for tier in tiers], now),
         label=gettext_lazy("Tier"),
