@@ -64,6 +64,7 @@ SECRET_KEY = _required(
     "SECRET_KEY",
     "bin/start makes one; in production set a random string of 50 or more characters and keep it.",
 )
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS: list[str] = env.list(
     "ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"]
 )

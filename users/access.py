@@ -132,15 +132,14 @@ def _refuse_without(request: HttpRequest, code: str) -> HttpResponse | None:
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
-    """The sign-in, and back. A form is kept; a fragment or a program gets a 401, which the
+    """The sign-in, and back, with what was typed. A fragment or a program gets a 401, which the
     page's script turns into a dialog over what was typed."""
-    kept_forms.keep(request)
     if request.headers.get("HX-Request") == "true" or request.path_info.startswith("/api/"):
-        return answer(
-            request, 401, message=_("You are signed out."), template="account/signed_out.html"
-        )
-    back = _back(request)
-    return redirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': back})}")
+        message = _("You are signed out.")
+        return answer(request, 401, message=message, template="account/signed_out.html")
+    kept_forms.keep(request)
+    back = urlencode({"next": _back(request)})
+    return redirect(f"{resolve_url(settings.LOGIN_URL)}?{back}")
 
 
 def _back(request: HttpRequest) -> str:

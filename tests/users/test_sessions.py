@@ -336,6 +336,12 @@ def test_form_too_large_to_keep_is_not_kept(visitor):
     assert shown_again(visitor) is None
 
 
+def test_form_of_a_fragment_is_not_kept_since_its_page_stays(visitor):
+    response = post_when_out(visitor, {"reason": "x"}, headers={"HX-Request": "true"})
+    assert response.status_code == 401
+    assert not Session.objects.exists()
+
+
 def test_form_without_a_csrf_token_is_not_kept(visitor):
     assert visitor.post("/admin/users/", {"reason": "x"}).status_code == 403
     assert not Session.objects.exists()

@@ -1,6 +1,8 @@
 """Signing in: who gets in, who does not, and what an attempt costs."""
 
 import secrets
+import threading
+import time
 
 import pytest
 from django.conf import settings as django_settings
@@ -11,7 +13,7 @@ from django.utils.crypto import get_random_string
 from audit.models import AuditEntry
 from tests.hashing import PASSWORD, coai_hash, hash_of
 from tests.users.conftest import Visitor, person
-from users import services
+from users import passwords, services
 from users.hashers import from_coai, wrap
 from users.models import Session, User
 from users.roles import Role
@@ -446,3 +448,39 @@ def test_sign_in_is_closed_without_valkey_and_sessions_go_on(visitor, settings, 
     assert not visitor.is_in()
     assert inside.get(reverse("account:sessions")).status_code == 200
     assert inside.is_in()
+
+
+def test_sign_in_waits_its_turn_and_gives_up(visitor, monkeypatch, quick_hashes):
+    person("ana")
+    monkeypatch.setattr(passwords, "_AT_ONCE", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(passwords, "_PATIENCE", 0.05)
+    visitor.token()
+    quick_hashes.computed = 0
+    with passwords.one_hash():
+        response = visitor.sign_in("ana")
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
+    assert quick_hashes.computed == 0
+    assert visitor.sign_in("ana").status_code == 302
+
+
+def test_no_more_passwords_are_hashed_at_once_than_there_are_places(monkeypatch):
+    monkeypatch.setattr(passwords, "_AT_ONCE", threading.BoundedSemaphore(2))
+    inside, most, lock = [], [], threading.Lock()
+
+    def hash_one():
+        with passwords.one_hash():
+            with lock:
+                inside.append(1)
+                most.append(len(inside))
+            time.sleep(0.01)
+            with lock:
+                inside.pop()
+
+    threads = [threading.Thread(target=hash_one) for _number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 2
+    assert len(most) == 12

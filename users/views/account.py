@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib import messages
@@ -41,6 +42,8 @@ _TOO_MANY = "too_many_login_attempts"
 _ALL_WAIT, _FAILED_WAIT = 60, 300  # seconds: the windows of ACCOUNT_RATE_LIMITS
 _SHOWN_SESSIONS = 100
 
+log = structlog.get_logger(__name__)
+
 
 @public
 @sensitive_post_parameters("password")
@@ -57,6 +60,7 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
     try:
         return _try_to_sign_in(request, onward)
     except RedisError:
+        log.exception("counter_unreachable")
         return unavailable(
             request, _("Signing in is closed while the counter of attempts does not answer.")
         )
@@ -160,6 +164,7 @@ def password(request: StaffRequest) -> HttpResponse:
             return render(request, "account/password.html", {"form": form})
         ended = _change_password(request, form.cleaned_data["new"])
     except RedisError:
+        log.exception("counter_unreachable")
         return unavailable(
             request, _("Passwords cannot be changed while the counter of attempts does not answer.")
         )
