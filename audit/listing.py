@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy as _
 
 from audit import reports
 from audit.actions import Kind as ActionKind
-from audit.models import AuditEntry
 from audit.registry import actions
 from coai_admin.console.columns import Column, Kind
 from coai_admin.console.filters import AnyOf, DayFrom, DayTo, Filters
@@ -64,8 +63,9 @@ class TargetField(forms.CharField):
 
 
 def _person(text: str) -> int:
-    """The id of somebody called so now, or the number itself: the log remembers people who are gone."""
-    people = get_user_model().objects.named(text)  # type: ignore[attr-defined]
+    """The id of somebody called so now, or the number itself: the log remembers people who are
+    gone."""
+    people = get_user_model().objects.named(text)
     named: int | None = people.values_list("pk", flat=True).first()
     if named is not None:
         return named
@@ -95,7 +95,8 @@ class ActionFilter(AnyOf):
 
 
 def _action_choices() -> list[tuple[str, str]]:
-    return sorted(((code, str(action.label)) for code, action in actions().items()), key=lambda each: each[1])
+    choices = [(code, str(action.label)) for code, action in actions().items()]
+    return sorted(choices, key=lambda choice: choice[1])
 
 
 class EntryFilters(Filters):
@@ -107,14 +108,18 @@ class EntryFilters(Filters):
     action = ActionFilter(label=_("Action"), choices=_action_choices)
     actor = WhoFilter(ActorField, _("username, ID or system"), label=_("Done by"))
     target = WhoFilter(TargetField, _("username or ID"), label=_("Done to"))
-    reason = django_filters.CharFilter(label=_("Reason contains"), lookup_expr="icontains", max_length=200)
+    reason = django_filters.CharFilter(
+        label=_("Reason contains"), lookup_expr="icontains", max_length=200
+    )
     ticket = django_filters.CharFilter(label=_("Ticket"), max_length=100)
     act = django_filters.UUIDFilter("act_id", label=_("Operation ID"))
     request = django_filters.CharFilter("request_id", label=_("Request ID"), max_length=64)
     since = DayFrom("created_at", label=_("From"))
     until = DayTo("created_at", label=_("To"))
 
-    def of_kind(self, entries: models.QuerySet[Any], _name: str, value: str) -> models.QuerySet[Any]:
+    def of_kind(
+        self, entries: models.QuerySet[Any], _name: str, value: str
+    ) -> models.QuerySet[Any]:
         """Entries of one kind."""
         return entries.filter(**reports.kind_condition(value, actions()))
 

@@ -78,7 +78,7 @@ def look_up(ids: Collection[int], *, lock: bool = False) -> dict[int, Person]:
     """Name and rank of each person by id, in one statement and id order; unknown ids are absent.
     With ``lock`` the rows stay locked until the transaction ends, so that a role granted meanwhile
     cannot slip past a guard."""
-    found: dict[int, Person] = get_user_model().objects.people(sorted(ids), lock=lock)  # type: ignore[attr-defined]
+    found: dict[int, Person] = get_user_model().objects.people(sorted(ids), lock=lock)
     return found
 
 

@@ -1,5 +1,5 @@
-"""The record as people read it: entries as lines with before and after, and what was done lately. Who sees only
-their own records sees only these; who sees personal data masked sees it masked."""
+"""The record as people read it: entries as lines with before and after, and what was done lately.
+Who sees only their own records sees only these; who sees personal data masked sees it masked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _PATIENCE = timedelta(minutes=5)
 
 
 class FieldChange(NamedTuple):
-    """A recorded field. ``pair``: it went from ``before`` to ``after``; otherwise ``after`` is a plain fact."""
+    """A recorded field. ``pair``: it went from ``before`` to ``after``; otherwise ``after`` is a
+    plain fact."""
 
     name: str
     before: Any
@@ -32,7 +33,8 @@ class FieldChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One entry as a page shows it. Names are as they were then; they are empty where the person was erased."""
+    """One entry as a page shows it. Names are as they were then; they are empty where the person
+    was erased."""
 
     pk: int
     at: datetime
@@ -138,7 +140,8 @@ def _line(entry: AuditEntry, acts: Mapping[uuid.UUID, Act], *, masked: bool) -> 
 
 
 def _changes(recorded: Mapping[str, Any], *, masked: bool = False) -> list[FieldChange]:
-    """The fields of an entry. An operation records pairs of before and after, anything else plain facts."""
+    """The fields of an entry. An operation records pairs of before and after, anything else plain
+    facts."""
     fields = []
     for name, value in recorded.items():
         pair = isinstance(value, list) and len(value) == 2
@@ -174,7 +177,10 @@ def latest_acts(viewer: Reader, *, limit: int) -> Latest:
     everybody = [] if viewer.sees_only_own(INSPECT) else list(acts[:limit])
     targets = _single_targets({act.pk for act in (*mine, *everybody) if act.changed == 1})
     return Latest(
-        *([Deed(act, *targets.get(act.pk, (None, ""))) for act in found] for found in (mine, everybody))
+        *(
+            [Deed(act, *targets.get(act.pk, (None, ""))) for act in found]
+            for found in (mine, everybody)
+        )
     )
 
 
@@ -200,12 +206,13 @@ def kind_condition(kind: str, actions: Mapping[str, Action]) -> Mapping[str, Any
 class Undelivered(NamedTuple):
     """Effects that could not leave: how many messages (at most 1,000 are counted), and since when."""
 
-    count: int
+    number: int
     since: datetime
 
 
 def undelivered(now: datetime) -> Undelivered | None:
-    """Messages of the outbox that failed or wait for longer than they should; None when all is well."""
+    """Messages of the outbox that failed or wait for longer than they should; None when all is
+    well."""
     waiting = OutboxMessage.objects.filter(delivered_at__isnull=True)
     late = waiting.filter(Q(attempts__gt=0) | Q(due_at__lt=now - _PATIENCE))
     moments = list(late.order_by("due_at", "id").values_list("created_at", flat=True)[:1_000])

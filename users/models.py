@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce, Lower, Upper
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
+from audit.people import CreditLimits
 from users import roles
 from users.import_models import ImportRun as ImportRun
 from users.import_models import LegacyRow as LegacyRow
@@ -49,7 +50,7 @@ class User(AbstractBaseUser):
     joined_at = models.DateTimeField(default=now)
     last_seen_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
-    last_login = None  # type: ignore[assignment]  # sessions and last_seen_at say more
+    last_login = None  # sessions and last_seen_at say more
 
     legacy_source = models.TextField(default="", blank=True)
     legacy_id = models.BigIntegerField(null=True, blank=True)
@@ -60,7 +61,7 @@ class User(AbstractBaseUser):
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
-    objects: ClassVar[UserManager] = UserManager.from_queryset(UserQuerySet)()  # type: ignore[assignment]
+    objects = UserManager.from_queryset(UserQuerySet)()
 
     class Meta:
         db_table = "users_user"
@@ -86,8 +87,12 @@ class User(AbstractBaseUser):
             ),
             models.Index(fields=["country", "id"], name="user_country"),
             models.Index(Coalesce("last_seen_at", NEVER), "id", name="user_seen"),
-            models.Index(fields=["id"], name="user_no_email", condition=models.Q(email__isnull=True)),
-            models.Index(fields=["id"], name="user_closed", condition=models.Q(closed_at__isnull=False)),
+            models.Index(
+                fields=["id"], name="user_no_email", condition=models.Q(email__isnull=True)
+            ),
+            models.Index(
+                fields=["id"], name="user_closed", condition=models.Q(closed_at__isnull=False)
+            ),
             models.Index(
                 fields=["email_state", "id"],
                 name="user_email_state",
@@ -116,6 +121,11 @@ class User(AbstractBaseUser):
     @property
     def rank(self) -> int:
         return roles.rank(self.role)
+
+    @property
+    def credit_limits(self) -> CreditLimits | None:
+        """How many credits this person may move by hand; None: as many as they like."""
+        return roles.CREDIT_LIMITS.get(roles.Role(self.role))
 
     def may(self, code: str) -> bool:
         """Whether this person's role holds the permission ``code``; a closed account holds none."""
@@ -228,9 +238,7 @@ class Restriction(models.Model):
     lifted_act_id = models.UUIDField(null=True, blank=True)
     lifted_reason = models.TextField(blank=True, default="")
 
-    objects: ClassVar[models.Manager[Restriction]] = models.Manager.from_queryset(
-        RestrictionQuerySet
-    )()
+    objects = models.Manager.from_queryset(RestrictionQuerySet)()
 
     class Meta:
         db_table = "users_restriction"

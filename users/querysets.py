@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.contrib.auth.base_user import BaseUserManager
@@ -13,7 +13,11 @@ from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Lower
 
 from audit.people import Person
+from audit.targets import among
 from users import roles
+
+if TYPE_CHECKING:
+    from users.models import Restriction, User  # noqa: F401 (named in strings below)
 
 
 class UserQuerySet(models.QuerySet["User"]):
@@ -44,7 +48,7 @@ class UserManager(BaseUserManager["User"]):
     def people(self, ids: Sequence[int], *, lock: bool = False) -> dict[int, Person]:
         """Name and rank of each person by id, in one statement; unknown ids are absent (see
         ``audit.people``)."""
-        rows = self.get_queryset().filter(pk__in=ids).order_by("pk")
+        rows = self.get_queryset().filter(among("pk", ids)).order_by("pk")
         if lock:
             rows = rows.select_for_update(no_key=True)
         return {

@@ -9,5 +9,5 @@ from users.models import User
 class StaffRequest(HttpRequest):
     """A request of a signed-in person: ``users.access`` lets no other through."""
 
-    user: User  # type: ignore[assignment]
+    user: User
     htmx: HtmxDetails

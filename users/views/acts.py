@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -67,7 +68,7 @@ def detail(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     return render(request, "users/act.html", context)
 
 
-def _refusals(act: Act) -> QuerySet[Receipt, dict[str, Any]]:
+def _refusals(act: Act) -> Iterable[Mapping[str, Any]]:
     return (
         act.receipts.filter(outcome=Receipt.Outcome.REFUSED)
         .values("refusal")

@@ -177,7 +177,7 @@ def _act_id(data: QueryDict | None) -> uuid.UUID:
     if not data or not data.get("act"):
         return uuid.uuid4()
     try:
-        return uuid.UUID(data["act"])
+        return uuid.UUID(str(data["act"]))
     except ValueError as error:
         raise BadRequest(_("“act” is not an id.")) from error
 
