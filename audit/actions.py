@@ -1,5 +1,6 @@
-"""What stands in the audit log besides operations: sign-ins, reads of personal data, imports, commands. An app
-declares its own as ``ACTIONS`` and lists it in settings, so that filters know every word there is."""
+"""What stands in the audit log besides operations: sign-ins, reads of personal data, imports,
+commands. An app declares its own as ``ACTIONS`` and lists it in settings, so that filters know
+every word there is."""
 
 from __future__ import annotations
 

@@ -12,8 +12,10 @@ An app declares its own in ``<app>/panels.py``::
         ),
     )
 
-and adds ``"<app>.panels.PANELS"`` to USER_PANELS in settings; the order there is the order on the page.
-``place`` says where it stands: a tab of its own (only the open tab is loaded), or a card on the overview.
+and adds ``"<app>.panels.PANELS"`` to USER_PANELS in settings; the order there is the order on the
+page.
+``place`` says where it stands: a tab of its own (only the open tab is loaded), or a card on the
+overview.
 """
 
 from __future__ import annotations
@@ -52,9 +54,9 @@ Load = Callable[[int, Reader, datetime, QueryDict], Mapping[str, Any] | None]
 class Panel:
     """One panel of the user page.
 
-    ``load(user_id, viewer, now, parameters)``: what its template shows, in a constant number of queries, masked
-    for this viewer; None leaves the panel out. ``parameters`` is the query string of its own tab (a listing
-    reads it, and refuses words it does not know); it is empty for a card.
+    ``load(user_id, viewer, now, parameters)``: what its template shows, in a constant number of
+    queries, masked for this viewer; None leaves the panel out. ``parameters`` is the query string
+    of its own tab (a listing reads it, and refuses words it does not know); it is empty for a card.
     """
 
     name: str

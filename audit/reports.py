@@ -204,7 +204,7 @@ def kind_condition(kind: str, actions: Mapping[str, Action]) -> Mapping[str, Any
 
 
 class Undelivered(NamedTuple):
-    """Effects that could not leave: how many messages (at most 1,000 are counted), and since when."""
+    """Effects that could not leave: how many messages (1,000 at most), and since when."""
 
     number: int
     since: datetime

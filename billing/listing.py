@@ -90,7 +90,7 @@ def history(user_id: int) -> Listing[Booking]:
         return _bookings(ids)
 
     def rows(viewer: Viewer, now: datetime) -> models.QuerySet[Any]:
-        return Transfer.objects.of_user(user_id)  # type: ignore[attr-defined]
+        return Transfer.objects.of_user(user_id)
 
     booked = Column(
         name="booked",

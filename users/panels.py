@@ -19,7 +19,9 @@ def _account(user_id: int, viewer: Reader, now: datetime, parameters: QueryDict)
     return {}
 
 
-def _origin(user_id: int, viewer: Reader, now: datetime, parameters: QueryDict) -> dict[str, Any] | None:
+def _origin(
+    user_id: int, viewer: Reader, now: datetime, parameters: QueryDict
+) -> dict[str, Any] | None:
     """Only for those who came by an import."""
     origin = reports.origin(user_id)
     if origin is None:

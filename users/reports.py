@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -97,20 +98,23 @@ def address(user: User, viewer: Reader) -> Address:
 
 
 def holding(user_id: int, now: datetime) -> tuple[list[Restriction], list[Restriction]]:
-    """The restrictions that hold now, the longest first, and those that begin later; one statement."""
-    unlifted = _restrictions(user_id).filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now), lifted_at__isnull=True)
+    """The restrictions that hold, the longest first, and those to come; one statement."""
+    endless_or_later = Q(ends_at__isnull=True) | Q(ends_at__gt=now)
+    unlifted = _restrictions(user_id).filter(endless_or_later, lifted_at__isnull=True)
     found = list(unlifted[:_MOST])
     live = [each for each in found if each.is_live(now)]
-    live.sort(key=lambda each: (each.kind != Restriction.Kind.SUSPENSION, each.ends_at is not None, -_time(each)))
+    live.sort(key=_gravity)
     return live, [each for each in found if each.starts_at > now]
 
 
-def _time(restriction: Restriction) -> float:
-    return restriction.ends_at.timestamp() if restriction.ends_at else 0.0
+def _gravity(restriction: Restriction) -> tuple[bool, float]:
+    end = restriction.ends_at.timestamp() if restriction.ends_at else math.inf
+    return restriction.kind != Restriction.Kind.SUSPENSION, -end
 
 
 def restrictions(user_id: int) -> list[Restriction]:
-    """Past, present and coming ones, newest first, with reason, issuer and who lifted it; one statement."""
+    """Past, present and coming ones, newest first, with reason, issuer and who lifted it; one
+    statement."""
     return list(_restrictions(user_id)[:_MOST])
 
 
@@ -120,14 +124,16 @@ def _restrictions(user_id: int) -> QuerySet[Restriction]:
 
 
 def origin(user_id: int) -> User | None:
-    """Where an imported user came from: source, id and name there, and what was odd; None for others."""
+    """Where an imported user came from: source, id and name there, and what was odd; None for
+    others."""
     imported = User.objects.filter(pk=user_id).exclude(legacy_source="")
     return imported.only("legacy_source", "legacy_id", "legacy_username", "import_flags").first()
 
 
 @dataclass(frozen=True, slots=True)
 class SessionLine:
-    """A session as its viewer sees it. The browser is in words; the whole header only for those who see all."""
+    """A session as its viewer sees it. The browser is in words; the whole header only for those who
+    see all."""
 
     ip: str
     browser: str
@@ -156,7 +162,9 @@ def sessions(user_id: int, viewer: Reader, now: datetime) -> list[SessionLine]:
 
 def api_keys(user_id: int) -> list[ApiKey]:
     """The user's API keys, the usable ones first, then the newest; one statement."""
-    rows = ApiKey.objects.filter(user=user_id).defer("digest").order_by("-created_at", "-pk")[:_MOST]
+    rows = (
+        ApiKey.objects.filter(user=user_id).defer("digest").order_by("-created_at", "-pk")[:_MOST]
+    )
     return sorted(rows, key=lambda key: key.revoked_at is not None)
 
 

@@ -1,5 +1,5 @@
-"""What waits for somebody's attention, as counts on the home page. Each queue is a query of the user table: the
-figure is that list's own count, and leads to it."""
+"""What waits for somebody's attention, as counts on the home page. Each queue is a query of the
+user table: the figure is that list's own count, and leads to it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Personal data for those who do not see it whole: enough to recognise, too little to use. What is hidden does
-not show how long it is."""
+"""Personal data for those who do not see it whole: enough to recognise, too little to use. What is
+hidden does not show how long it is."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ HIDDEN = "•••"
 
 
 def masked_email(email: str | None) -> str | None:
-    """``ana@example.com`` is shown as ``a•••@e•••.com``: the first letter, the first letter of the domain and its
-    last label."""
+    """``ana@example.com`` is shown as ``a•••@e•••.com``: the first letter, the first letter of the
+    domain and its last label."""
     if not email:
         return email
     name, at, domain = email.rpartition("@")
@@ -19,8 +19,8 @@ def masked_email(email: str | None) -> str | None:
 
 
 def masked_ip(address: str | None) -> str | None:
-    """``203.0.113.7`` is shown as ``203.0.•••``, ``2001:db8::1`` as ``2001:db8:•••``: roughly the network, not the
-    subscriber."""
+    """``203.0.113.7`` is shown as ``203.0.•••``, ``2001:db8::1`` as ``2001:db8:•••``: roughly the
+    network, not the subscriber."""
     if not address:
         return address
     try:

@@ -52,7 +52,8 @@ def _restriction_words(found: re.Match[str]) -> str:
     if found[2] is None:
         return _("%(reason)s for good") % {"reason": reason}
     end = datetime.fromisoformat(found[2])
-    return _("%(reason)s until %(end)s UTC") % {"reason": reason, "end": date_format(end, "j M Y, H:i")}
+    words = {"reason": reason, "end": date_format(end, "j M Y, H:i")}
+    return _("%(reason)s until %(end)s UTC") % words
 
 
 @register.filter

@@ -21,8 +21,8 @@ _DAY = 86_400
 
 @register.simple_tag
 def restriction_sentence(restriction: Restriction, now: datetime) -> SafeString:
-    """``Suspended until 12 Dec 2026, 14:00 UTC (in 20 days) for Spam, by ann on 21 Nov 2026.`` Needs the reason
-    and the issuer to be loaded."""
+    """``Suspended until 12 Dec 2026, 14:00 UTC (in 20 days) for Spam, by ann on 21 Nov 2026.``
+    Needs the reason and the issuer to be loaded."""
     return format_html(
         _("{what} {until} for {reason}, {origin}."),
         what=format_html("<b>{}</b>", _what(restriction.kind)),
@@ -45,7 +45,8 @@ def _until(restriction: Restriction, now: datetime) -> SafeString:
     if restriction.ends_at is None:
         return format_html("{}", _("for good"))
     exact = moment(template.Context(), restriction.ends_at, "exact")
-    return format_html(_("until {moment} ({left})"), moment=exact, left=time_left(restriction.ends_at, now))
+    left = time_left(restriction.ends_at, now)
+    return format_html(_("until {moment} ({left})"), moment=exact, left=left)
 
 
 def _origin(restriction: Restriction) -> SafeString:
@@ -53,13 +54,15 @@ def _origin(restriction: Restriction) -> SafeString:
     if restriction.issuer is None:
         return format_html(_("since {day}"), day=day)
     url = reverse("user", args=[restriction.issuer.pk])
-    who = format_html('<a class="link" href="{}"><bdi>{}</bdi></a>', url, restriction.issuer.username)
+    name = restriction.issuer.username
+    who = format_html('<a class="link" href="{}"><bdi>{}</bdi></a>', url, name)
     return format_html(_("by {who} on {day}"), who=who, day=day)
 
 
 @register.simple_tag
 def time_left(end: datetime, now: datetime) -> str:
-    """How long until ``end``: ``in 20 days``, ``in 3 hours``, ``in 5 minutes``; rounded up, so never "in 0"."""
+    """How long until ``end``: ``in 20 days``, ``in 3 hours``, ``in 5 minutes``; rounded up, so
+    never "in 0"."""
     seconds = max(1.0, (end - now).total_seconds())
     if seconds > 2 * _DAY:
         number = -int(-seconds // _DAY)

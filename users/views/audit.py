@@ -34,6 +34,6 @@ def entry(request: StaffRequest, entry_id: int) -> HttpResponse:
     """One entry with everything it recorded. Of entries that one may not read, nothing is told."""
     line = reports.line(entry_id, request.user)
     if line is None:
-        message = _("There is no entry %(id)s in the part of the log that you may read.") % {"id": entry_id}
-        return answer(request, 404, message=message)
+        sentence = _("There is no entry %(id)s in the part of the log that you may read.")
+        return answer(request, 404, message=sentence % {"id": entry_id})
     return render(request, "audit/entry.html", {"line": line})

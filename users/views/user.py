@@ -63,7 +63,9 @@ def detail(request: StaffRequest, user_id: int) -> HttpResponse:
         "coming": coming,
         "buttons": buttons,
         "more": more,
-        "may_lift": any(item.operation.code == LIFT and not item.refusal for item in (*buttons, *more)),
+        "may_lift": any(
+            item.operation.code == LIFT for item in (*buttons, *more) if not item.refusal
+        ),
         "tabs": _tabs(panels, tab),
         "tab": tab,
         "sees_roles": request.user.may("users.inspect_staff"),
@@ -75,8 +77,8 @@ def detail(request: StaffRequest, user_id: int) -> HttpResponse:
 
 def vanished(request: HttpRequest, user_id: int) -> HttpResponse:
     """404 for a user who does not exist, and it says so."""
-    message = _("There is no user %(id)s: the number is mistyped, or the account was purged.") % {"id": user_id}
-    return answer(request, 404, message=message)
+    sentence = _("There is no user %(id)s: the number is mistyped, or the account was purged.")
+    return answer(request, 404, message=sentence % {"id": user_id})
 
 
 def _tab(request: StaffRequest, panels: Sequence[Panel]) -> Panel | None:
@@ -85,7 +87,9 @@ def _tab(request: StaffRequest, panels: Sequence[Panel]) -> Panel | None:
     if not name:
         takes_no_parameters(request.GET)
         return None
-    named = [panel for panel in user_panels() if panel.name == name and panel.place is Place.TAB]
+    named: list[Panel] = [
+        panel for panel in user_panels() if panel.name == name and panel.place is Place.TAB
+    ]
     if named and named[0] in panels:
         return named[0]
     if named:
@@ -123,7 +127,9 @@ def _filled(
     }
 
 
-def _acts(request: StaffRequest, person: User, now: datetime) -> tuple[list[MenuItem], list[MenuItem]]:
+def _acts(
+    request: StaffRequest, person: User, now: datetime
+) -> tuple[list[MenuItem], list[MenuItem]]:
     """The commonest possible acts as buttons, all others for the menu."""
     menus = operations.menus(list(registered().values()), [person.pk], actor=request.user, now=now)
     items = menus.get(person.pk, [])
@@ -179,8 +185,8 @@ def _reveal(request: StaffRequest, person: User, form: RevealForm) -> dict[str, 
 
 def _may_reveal(request: StaffRequest, person: User) -> bool:
     viewer = request.user
-    masked = viewer.sees_masked("users.inspect")
-    return masked and viewer.may("users.reveal") and (person.rank == 0 or viewer.may("users.inspect_staff"))
+    needs = viewer.sees_masked("users.inspect") and viewer.may("users.reveal")
+    return needs and (person.rank == 0 or viewer.may("users.inspect_staff"))
 
 
 def _refuse_staff(request: StaffRequest, person: User) -> None:
