@@ -197,7 +197,7 @@ def _single_targets(acts: Collection[uuid.UUID]) -> dict[uuid.UUID | None, tuple
 
 
 def kind_condition(kind: str, actions: Mapping[str, Action]) -> Mapping[str, Any]:
-    """The filter of entries of one kind. Changes are operations; the other kinds know their codes."""
+    """The filter of entries of one kind. Changes are operations; other kinds know their codes."""
     if kind == Kind.CHANGE:
         return {"act_id__isnull": False}
     return {"action__in": [action.code for action in actions.values() if action.kind == kind]}

@@ -20,6 +20,7 @@ def _load(user_id: int, viewer: Reader, now: datetime, parameters: QueryDict) ->
         "account": Account.objects.filter(user=user_id).first(),
         "reading": reading,
         "page": reading.page(),
+        "may_export": viewer.may("exports.users_masked"),
     }
 
 

@@ -10,6 +10,7 @@ ACTIONS = (
     Action("account.end_sessions", _("End own sessions"), Kind.ACCESS, "device"),
     Action("users.reveal", _("Reveal personal data"), Kind.READ, "eye"),
     Action("exports.users", _("Export users"), Kind.READ, "export"),
+    Action("exports.statement", _("Export a statement of credits"), Kind.READ, "export"),
     Action("users.create_super_admin", _("Create super admin"), Kind.SYSTEM, "user-plus"),
     Action("users.load_demo", _("Load demonstration data"), Kind.SYSTEM, "import"),
     Action("imports.coai", _("Import a CoAI deployment"), Kind.SYSTEM, "import"),

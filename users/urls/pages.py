@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from users.views import audit, home, user
+from users.views import audit, home, statement, user
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("users/<int:user_id>/", user.detail, name="user"),
     path("users/<int:user_id>/reveal/", user.reveal, name="user_reveal"),
+    path("users/<int:user_id>/statement/", statement.statement, name="user_statement"),
     path("audit/", audit.entries, name="audit"),
     path("audit/<int:entry_id>/", audit.entry, name="audit_entry"),
 ]
