@@ -12,6 +12,7 @@ from tests.runtime.consoles import (
     CHECKOUT,
     Console,
     copy_of_checkout,
+    descendants,
     free_port,
     is_alive,
     wait_until,
@@ -19,6 +20,7 @@ from tests.runtime.consoles import (
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("supervisor")]
 ROOT = os.geteuid() == 0
+PASSWORD = "a long walk along the river"
 
 
 @pytest.fixture(
@@ -30,7 +32,12 @@ def console(request):
     folder.chmod(0o755)
     (folder / "empty").mkdir()
     port = free_port()
-    env = {"PATH": os.environ["PATH"], "HOME": str(folder / "empty"), "PORT": str(port)}
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder / "empty"),
+        "PORT": str(port),
+        "COAI_ADMIN_PASSWORD": PASSWORD,
+    }
     made = Console(CHECKOUT, env, folder / "home", None, port)
     if request.param == "nobody":
         made.checkout, made.account = folder / "checkout", "nobody"
@@ -49,10 +56,22 @@ def console(request):
 def test_start_in_a_clean_checkout_answers(console):
     console.ensure_running()
     assert f"http://127.0.0.1:{console.port}/admin/" in console.output
-    assert "bin/manage create_super_admin" in console.output
+    assert "Sign in as admin, with the password in COAI_ADMIN_PASSWORD." in console.output
     assert console.answer() is not None
     for name, mode in {"secret_key": 0o600, "runtime.env": 0o600}.items():
         assert (console.home / name).stat().st_mode & 0o777 == mode
+
+
+def test_admin_password_of_the_environment_signs_in_and_reaches_no_service(console):
+    console.ensure_running()
+    script = (
+        "from users.models import User; admin = User.objects.get(username='admin'); "
+        f"print(admin.role, admin.check_password({PASSWORD!r}))"
+    )
+    found = console.command("manage", "shell", "-v0", "-c", script)
+    assert found.stdout == "super_admin True\n", found.stderr
+    for pid in descendants(console.process.pid):
+        assert PASSWORD.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
 def test_second_start_while_one_runs_says_where(console):
