@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from billing import ledger
-from billing.models import Account, Transfer
-from billing.services import adjust_credits
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now as time_now
 
 from audit.models import AuditEntry
+from billing import ledger
+from billing.models import Account, Transfer
+from billing.services import adjust_credits
 from tests.factories import make_staff, make_user
 from users.roles import ROLES, Role
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 
-from billing.listing import history
 from django.http import HttpResponseBase
 from django.utils.timezone import now as time_now
 from django.views.decorators.http import require_POST
 
 from audit import record
+from billing.listing import history
 from coai_admin.console import exports
 from users import reports
 from users.access import permission
