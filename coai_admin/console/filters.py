@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import django_filters
@@ -85,11 +87,26 @@ class Filters(django_filters.FilterSet):
     ``hidden_from`` takes filters away from those who may not ask them; ``clean`` judges values by their viewer.
     """
 
+    # The base class copies every filter and builds a form for each request; most requests filter by nothing.
     def __init__(self, data: QueryDict, queryset: models.QuerySet[Any], *, viewer: Viewer, now: datetime):
         self.viewer, self.now = viewer, now
-        super().__init__(data, queryset)
-        for name in self.hidden_from(viewer):
-            del self.filters[name]
+        self.data, self.queryset = data, queryset
+        self.is_bound, self.request, self.form_prefix = True, None, None
+        self.names = self.base_filters.keys() - self.hidden_from(viewer)
+        self.asked = self.names & data.keys()
+
+    @cached_property
+    def filters(self) -> dict[str, django_filters.Filter]:
+        """The filters that exist for this viewer, bound to these rows."""
+        filters = {name: deepcopy(each) for name, each in self.base_filters.items() if name in self.names}
+        for each in filters.values():
+            each.model, each.parent = self.queryset.model, self
+        return filters
+
+    @property
+    def qs(self) -> models.QuerySet[Any]:
+        """The rows that pass every filter that is on."""
+        return super().qs if self.asked else self.queryset
 
     @classmethod
     def hidden_from(cls, viewer: Viewer) -> frozenset[str]:  # noqa: ARG003 (for those that have something to hide)
@@ -105,6 +122,8 @@ class Filters(django_filters.FilterSet):
 
     def is_valid(self) -> bool:
         """Whether every value was understood and may be asked. Decided once."""
+        if not self.asked:
+            return True
         if not hasattr(self, "_judged"):
             if self.form.is_valid():
                 self.clean(self.form.cleaned_data)
@@ -113,6 +132,8 @@ class Filters(django_filters.FilterSet):
 
     def values(self) -> Iterator[tuple[str, Any]]:
         """Name and value of every filter that is on."""
+        if not self.asked:
+            return
         for name, value in self.form.cleaned_data.items():
             if value not in (None, "", [], ()):
                 yield name, value

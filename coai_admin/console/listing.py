@@ -45,6 +45,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from django.db import models
 from django.http import QueryDict
 from django.utils.translation import gettext as _
+from django_filters import MultipleChoiceFilter
 
 from coai_admin.console import counts
 from coai_admin.console.columns import Column, Sight, Viewer
@@ -114,7 +115,7 @@ class Listing(Generic[Row]):
         order = self._order(given.get("sort", self.default), viewer, now)
         filters = self.filters(given, self.rows(viewer, now), viewer=viewer, now=now)
         for name in given:
-            if name not in filters.form.fields and name not in _CONTROL | self.extra:
+            if name not in filters.names | _CONTROL | self.extra:
                 raise BadParameter(_("There is no filter named “%(name)s”.") % {"name": _short(name)})
             if len(given.getlist(name)) > 1 and not _takes_many(filters, name):
                 raise BadParameter(_("“%(name)s” is given more than once.") % {"name": name})
@@ -305,8 +306,7 @@ class WrongFilter(BadParameter):
 
 
 def _takes_many(filters: Filters, name: str) -> bool:
-    field = filters.form.fields.get(name)
-    return field is not None and getattr(field.widget, "allow_multiple_selected", False)
+    return name in filters.names and isinstance(filters.base_filters[name], MultipleChoiceFilter)
 
 
 def _without_blanks(parameters: QueryDict) -> QueryDict:
