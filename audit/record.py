@@ -37,9 +37,12 @@ class _Encoder(DjangoJSONEncoder):
         return format(o.normalize(), "f") if isinstance(o, Decimal) else super().default(o)
 
 
+_encode = _Encoder(ensure_ascii=False, sort_keys=True).encode
+
+
 def as_json(value: Any) -> str:
     """The JSON in which changes and parameters are kept."""
-    return json.dumps(value, cls=_Encoder, ensure_ascii=False, sort_keys=True)
+    return _encode(value)
 
 
 def acts(

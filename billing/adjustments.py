@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from audit.execution import ActContext, Change, Procedure, Refusal, Verdict
+from audit.targets import among
 from billing import ledger
 from billing.ledger import ADJUST_DOWN, ADJUST_UP, Posting
 from billing.models import Account
@@ -31,7 +32,7 @@ class Holding:
 
 
 def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[Holding]:
-    accounts = Account.objects.filter(user__in=ids).order_by("pk")
+    accounts = Account.objects.filter(among("user_id", ids)).order_by("pk")
     if lock:
         accounts = accounts.select_for_update(no_key=True)
     return [

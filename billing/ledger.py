@@ -226,10 +226,10 @@ def _insert(
                 "code": [posting.code for posting in postings],
                 "delta": [posting.delta for posting in postings],
                 "reason": [posting.reason for posting in postings],
-                "reverses_id": [pair[0] for pair in reverses],
-                "reverses_at": [pair[1] for pair in reverses],
-                "ref_type": [pair[0] for pair in refs],
-                "ref_id": [pair[1] for pair in refs],
+                "reverses_id": _column([pair[0] for pair in reverses]),
+                "reverses_at": _column([pair[1] for pair in reverses]),
+                "ref_type": _column([pair[0] for pair in refs]),
+                "ref_id": _column([pair[1] for pair in refs]),
                 "now": now,
                 "group": group_id,
                 "actor": actor_id,
@@ -238,6 +238,11 @@ def _insert(
         for place, pk, version, balance in cursor.fetchall():
             booked[place - 1] = Posted(pk, now, version, balance)
     return booked
+
+
+def _column(values: list[T | None]) -> list[T | None] | None:
+    """None for a column of NULLs: unnest() fills it up, and nobody writes it element by element."""
+    return None if all(value is None for value in values) else values
 
 
 def _post_once(

@@ -16,6 +16,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from audit.execution import ActContext, Change, Procedure, Refusal, Verdict
+from audit.targets import among
 from users.models import ApiKey, Restriction, Session, User
 
 SUSPENSION = Restriction.Kind.SUSPENSION.value
@@ -64,7 +65,7 @@ def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[
         )
     )
     people = (
-        User.objects.filter(pk__in=ids)
+        User.objects.filter(among("pk", ids))
         .order_by("pk")
         .annotate(
             held=ArraySubquery(held),

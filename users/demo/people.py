@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from users.demo.names import Names, Place
+from users.demo.cultures import Place
+from users.demo.names import Names
 
 YEARS = timedelta(days=730)
 # The platform is a little older than the ledger's two years.
