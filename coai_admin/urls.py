@@ -4,9 +4,12 @@ refuses any that does not."""
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from coai_admin.console import health
 from users.access import public
 
 urlpatterns = [
+    path("livez", public(health.alive)),
+    path("readyz", public(health.ready)),
     path("", public(RedirectView.as_view(pattern_name="home"))),
     path("admin/login/", public(RedirectView.as_view(pattern_name="account:sign_in"))),
     path("admin/", include("users.urls.pages")),
