@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from billing.listing import Booking
 from coai_admin.console.templatetags.console import credits, signed_credits
@@ -25,20 +27,21 @@ def places(rows: Iterable[Booking]) -> int:
 
 
 @register.filter
-def aligned(amount: Decimal, width: int) -> str:
+def aligned(amount: Decimal, width: int) -> SafeString:
     """Credits with their point under the point of the row above, in a column of ``width``
     places."""
     return _padded(credits(amount), width)
 
 
 @register.filter
-def aligned_change(amount: Decimal, width: int) -> str:
+def aligned_change(amount: Decimal, width: int) -> SafeString:
     """As ``aligned``, with a plus sign before what was added."""
     return _padded(signed_credits(amount), width)
 
 
-def _padded(text: str, width: int) -> str:
-    return text + _AS_WIDE_AS_A_DIGIT * (width - _places(text))
+def _padded(text: str, width: int) -> SafeString:
+    padding = _AS_WIDE_AS_A_DIGIT * (width - _places(text))
+    return format_html('{}<span class="pad" aria-hidden="true">{}</span>', text, padding)
 
 
 def _places(text: str) -> int:

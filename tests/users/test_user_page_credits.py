@@ -79,8 +79,9 @@ def test_history_is_newest_first_with_the_balance_after_each(ana):
 
 def test_points_stand_under_each_other(ana):
     _, html = rows(as_role(Role.SUPER_ADMIN), ana)
-    amounts = re.findall(r'class="amount[^"]*">([^<]+)</span>', html[html.index("<tbody>") :])
-    assert {len(amount.partition(".")[2]) for amount in amounts} == {5}
+    amounts = re.findall(r'"amount[^"]*">([^<]+)<span class="pad"[^>]*>([^<]*)</span>', html)
+    assert len(amounts) == 8
+    assert {len(text.partition(".")[2]) + len(padding) for text, padding in amounts} == {5}
 
 
 def test_a_filter_keeps_the_true_balance(ana):
