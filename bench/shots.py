@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.utils.timezone import now as time_now
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from audit.models import Act, AuditEntry
 from bench.report import Case, case
@@ -100,6 +100,8 @@ def run(options: argparse.Namespace) -> list[Case]:
     browser complained about."""
     if _CHROMIUM is None:
         sys.exit("Pictures need a browser: apt-get install chromium")
+    # Playwright keeps an event loop in this thread; Django takes that for async code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     passwords = {Role.SUPER_ADMIN.value: secrets.token_urlsafe(18)}
     create_user("superadmin", password=passwords[Role.SUPER_ADMIN], role=Role.SUPER_ADMIN)
     with _web() as site, sync_playwright() as playwright:
@@ -111,7 +113,9 @@ def run(options: argparse.Namespace) -> list[Case]:
             shutil.rmtree(_FOLDER, ignore_errors=True)
             camera.take("empty", NOBODY_THERE, {})
         staff = load_demo(options.users, now=time_now()).staff
-        camera.staff |= {each.role: (each.username, each.password) for each in staff}
+        camera.staff |= {
+            each.role.value: (each.user.username, each.password) for each in staff if each.password
+        }
         if options.readme:
             camera.take_readme()
         else:
@@ -133,6 +137,7 @@ class Camera:
         self.too_wide: set[str] = set()
         self.complaints: set[str] = set()
         self._states: dict[str, Any] = {}
+        self._heard: list[str] = []
 
     def take(self, scene: str, shots: tuple[Shot, ...], places: Mapping[str, str]) -> None:
         """Every page in both schemes at all widths, into the scene's folder."""
@@ -156,12 +161,11 @@ class Camera:
         self, page: Page, scene: str, shot: Shot, view: str, places: Mapping[str, str]
     ) -> None:
         where = f"{scene}/{shot.name}-{view}"
-        heard: list[str] = []
-        page.on("pageerror", lambda error: heard.append(str(error)))
-        page.on("console", lambda said: heard.append(said.text) if said.type == "error" else None)
+        self._heard.clear()
         answer = page.goto(self.site + shot.path.format_map(places), wait_until="networkidle")
         page.screenshot(path=_FOLDER / f"{where}.png", full_page=True)
         self.taken += 1
+        heard = list(self._heard)
         expected = {"bad-request": 400, "forbidden": 403, "not-found": 404}.get(shot.name, 200)
         status = answer.status if answer else 0
         if status != expected:
@@ -183,7 +187,14 @@ class Camera:
             storage_state=self._state(role),
         )
         with contextlib.closing(context):
-            yield context.new_page()
+            page = context.new_page()
+            page.on("pageerror", lambda error: self._heard.append(str(error)))
+            page.on("console", self._listen)
+            yield page
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._heard.append(message.text)
 
     def _state(self, role: str) -> Any:
         """The cookies of somebody signed in through the real page."""
