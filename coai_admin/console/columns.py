@@ -50,7 +50,7 @@ class Column:
     expression of the listing's queryset; None keeps it out of exports. ``mask``: what an export shows instead to those
     who see it masked. ``sight``: who sees how much of it. Whoever does not see all of a column cannot sort by it, and
     the listing's filters of the same name refuse what would give it away. ``on_page``: False for what only exports hold.
-    ``css``: more classes of its header cell.
+    ``css``: more classes of its header cell; "start" puts the header of figures at the start.
     """
 
     name: str
@@ -66,3 +66,8 @@ class Column:
     @property
     def numeric(self) -> bool:
         return self.kind in {Kind.NUMBER, Kind.MONEY}
+
+    @property
+    def classes(self) -> str:
+        """The classes of its header cell."""
+        return f"num {self.css}".rstrip() if self.numeric and self.css != "start" else self.css

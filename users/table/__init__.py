@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from coai_admin.console.listing import Listing
 from users.models import User
 from users.table.columns import COLUMNS
 from users.table.filters import UserFilters
 from users.table.rows import UserRow, user_rows
-
-from coai_admin.console.listing import Listing
 
 USERS: Listing[UserRow] = Listing(
     name="users",

@@ -126,18 +126,18 @@ _standing = {"where": Q(standing__isnull=False), "tie": "standing__user_id"}
 _statistics = {"where": Q(statistics__isnull=False), "tie": "statistics__user_id"}
 
 COLUMNS = (
-    Column(name="username", label=_("Username"), read=lambda now: F("username"),
+    Column(name="username", label=_("Username"), css="pin-name", read=lambda now: F("username"),
            sort=Sort(key=Lower("username"), field=TextField())),
     Column(name="id", label=_("ID"), kind=Kind.NUMBER, read=lambda now: F("pk"), sort=Sort()),
     Column(name="email", label=_("Email"), sight=personal, read=lambda now: F("email"),
            mask=lambda now: _masked_email(),
-           sort=Sort(key=Lower("email"), field=TextField(), 
+           sort=Sort(key=Lower("email"), field=TextField(),
                      segments=lambda now: [Q(IsNull(Lower("email"), False))], last=Q(email__isnull=True))),
     Column(name="email_state", label=_("Email state"), read=_email_state, on_page=False),
     Column(name="status", label=_("Status"), kind=Kind.STATE, read=status_expression,
            sort=Sort(segments=lambda now: list(conditions(now).values()))),
     Column(name="status_until", label=_("Status until"), kind=Kind.DATE, read=until_expression, on_page=False),
-    Column(name="tier", label=_("Tier"), kind=Kind.NUMBER, read=_effective_tier,
+    Column(name="tier", label=_("Tier"), css="start", kind=Kind.NUMBER, read=_effective_tier,
            sort=Sort(segments=lambda now: [with_tier([tier], now) for tier in TIERS], **_standing)),
     Column(name="credits", label=_("Credits"), kind=Kind.MONEY, read=lambda now: F("account__balance"),
            sort=Sort(key="statistics__balance", field=CREDITS, **_statistics)),

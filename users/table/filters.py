@@ -13,6 +13,7 @@ import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -20,7 +21,7 @@ from coai_admin.console.columns import Sight, Viewer
 from coai_admin.console.filters import AnyOf, DayFrom, DayTo, Filters
 from subscriptions.models import NO_END
 from users import roles
-from users.models import Restriction, User
+from users.models import Restriction
 from users.status import Status, with_status
 from users.table.columns import (
     EMAIL_STATES,
@@ -167,11 +168,11 @@ class UserFilters(Filters):
     email_state = Condition(
         _either(lambda state, now: email_state_condition(state)),
         label=gettext_lazy("Email state"),
-        choices=list(EMAIL_STATES.items()),
+        choices=[(state, capfirst(label)) for state, label in EMAIL_STATES.items()],
     )
     status = Condition(with_status, label=gettext_lazy("Status"), choices=Status.choices)
     restriction = Condition(
-        _restricted, label=gettext_lazy("Restriction"), choices=Restriction.Kind.choices
+        _restricted, label=gettext_lazy("Restriction"), choices=[(kind.value, capfirst(kind.label)) for kind in Restriction.Kind]
     )
     restricted_to = RestrictedTo("ends_at", label=gettext_lazy("Restriction ends by"))
     tier = Condition(
@@ -187,9 +188,9 @@ class UserFilters(Filters):
         _either(subscription_condition),
         label=gettext_lazy("Subscription"),
         choices=[
-            ("active", gettext_lazy("active")),
-            ("ended", gettext_lazy("ended")),
-            ("none", gettext_lazy("none")),
+            ("active", gettext_lazy("Active")),
+            ("ended", gettext_lazy("Ended")),
+            ("none", gettext_lazy("None")),
         ],
     )
     months_min = _months("gte", gettext_lazy("Months from"))
@@ -201,13 +202,13 @@ class UserFilters(Filters):
     seen = Condition(
         lambda _never, now: Q(last_seen_at__isnull=True),
         label=gettext_lazy("Last seen"),
-        choices=[("never", gettext_lazy("never"))],
+        choices=[("never", gettext_lazy("Never"))],
     )
     joined_from = DayFrom("joined_at", label=gettext_lazy("Joined from"))
     joined_to = DayTo("joined_at", label=gettext_lazy("Joined to"))
     country = CountriesFilter("country", label=gettext_lazy("Country"))
     role = Condition(
-        lambda values, now: Q(role__in=values), label=gettext_lazy("Admin"), choices=roles.Role.choices
+        lambda values, now: Q(role__in=values), label=gettext_lazy("Admin"), choices=[(role.value, capfirst(role.label)) for role in roles.Role]
     )
     flag = WordsFilter(method="by_flag", label=gettext_lazy("Import flag"))
 

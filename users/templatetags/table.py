@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import ROUND_DOWN, Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from coai_admin.console.templatetags.console import mark, row_menu, state
+from coai_admin.console.templatetags.console import credits, icon, mark, row_menu, state
 from users.status import Status
 from users.table.columns import EMAIL_STATES
 from users.table.rows import UserRow
@@ -28,8 +29,9 @@ _MARKS = {
     Status.BANNED: "bad",
     Status.CLOSED: "none",
 }
-_CHECKED = mark_safe(" checked")  # noqa: S308 (a literal)
-_ADDRESS_MARKS = {"verified": "good", "pending": "wait", "suppressed": "warn"}
+_CENT = Decimal("0.01")
+_CHECKED = mark_safe(" checked")
+_ADDRESS_MARKS = {"pending": "wait", "suppressed": "warn"}
 
 
 @register.simple_tag
@@ -52,6 +54,14 @@ def pick_box(row: UserRow, picking: Any) -> SafeString:
 def acts_key(row: UserRow, here: str) -> SafeString:
     """The ⋯ of a row. ``here`` is the address of the table."""
     return row_menu(f"{here}{row.pk}/acts/", row.username)
+
+
+@register.simple_tag
+def money(amount: Decimal) -> SafeString | str:
+    """Credits to two places; where there are more, all of them show when one points at it."""
+    exact = credits(amount)
+    short = credits(amount.quantize(_CENT, ROUND_DOWN))
+    return short if short == exact else format_html('<span title="{}">{}</span>', exact, short)
 
 
 @register.simple_tag
@@ -82,7 +92,7 @@ def _email_mark(known: str, _language: str | None) -> SafeString:
     return format_html(
         '<span class="address-mark" title="{0}">{1}<span class="hush">{0}</span></span>',
         EMAIL_STATES[known],
-        mark(_ADDRESS_MARKS.get(known, "bad")),
+        icon("check", 12) if known == "verified" else mark(_ADDRESS_MARKS.get(known, "bad")),
     )
 
 

@@ -1,76 +1,92 @@
 /*
-  A list page ([data-listing]): its own links ("?…") and filter form fetch only the list. A selection that was begun after
-  the page was drawn goes with them. After an act on a user (user-changed) only that user's row is fetched anew.
+  A list page ([data-listing]): its own links ("?…") and the form of its filters fetch only the list. What is selected goes
+  along, also when it was picked after the page was drawn. After an act on a user (user-changed) that user's row is fetched.
 */
 const listing = () => document.querySelector("[data-listing]");
+const kept = () => document.querySelector("#selection input[name=selection][data-kept]")?.value ?? "";
 
-function withSelection(url) {
-  const kept = document.querySelector("#selection input[name=selection][data-kept]");
-  if (kept && !url.searchParams.has("selection") && url.pathname === location.pathname) url.searchParams.set("selection", kept.value);
-  return url;
+function withSelection(query) {
+  const parameters = new URLSearchParams(query);
+  if (kept()) parameters.set("selection", kept());
+  return parameters.toString();
 }
 
-async function show(url, focus) {
-  const { pathname, search } = withSelection(url);
+async function show(query, focus) {
   const before = listing();
   before.setAttribute("aria-busy", "true");
-  await htmx.ajax("GET", pathname + search, { source: before, target: before, swap: "outerHTML" });
-  before.removeAttribute("aria-busy");
-  const target = focus && document.getElementById(focus);
-  if (target) target.focus({ preventScroll: true });
-  else if (focus) listing()?.querySelector(".sheet")?.focus({ preventScroll: true });
+  try {
+    await htmx.ajax("GET", `${location.pathname}?${withSelection(query)}`, { source: before, target: before, swap: "outerHTML" });
+  } finally {
+    before.removeAttribute("aria-busy");
+  }
+  const target = document.getElementById(focus) ?? listing()?.querySelector(".sheet");
+  target?.focus({ preventScroll: true });
 }
 
+const isPlain = (event) => !event.defaultPrevented && event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+
 document.addEventListener("click", (event) => {
-  if (event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   const link = event.target.closest("[data-listing] a[href^='?']");
-  if (!link || link.hasAttribute("hx-get") || link.target) return;
+  if (!link || !isPlain(event) || link.hasAttribute("hx-get")) return;
   event.preventDefault();
-  show(new URL(link.href), link.id || "list");
+  show(link.search, link.id);
 });
 
 document.addEventListener("submit", (event) => {
   const form = event.target.closest("[data-listing] form[data-filters]");
   if (!form || event.defaultPrevented) return;
   event.preventDefault();
-  const url = new URL(form.action);
-  url.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== "")).toString();
-  show(url, "filters-key");
+  show(new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== "")), "filters-key");
 });
 
-/* The key of the filters opens their panel, and closes it again. */
+/* Links beside the list lead on from what it shows now. */
 document.addEventListener("click", (event) => {
-  const key = event.target.closest("[data-panel-key], [data-panel-close]");
-  const panel = document.getElementById("filter-panel");
-  if (!key || !panel?.childElementCount) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  panel.replaceChildren();
-  const opener = document.querySelector("[data-panel-key]");
-  opener?.setAttribute("aria-expanded", "false");
-  opener?.focus();
+  const link = event.target.closest("a[data-same-query]");
+  if (link) link.search = withSelection(location.search);
 }, true);
 
-document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.target.id !== "filter-panel") return;
-  document.querySelector("[data-panel-key]")?.setAttribute("aria-expanded", "true");
-  event.target.querySelector("[aria-invalid=true], input:not([type=hidden])")?.focus();
+/* The key of the filters opens their panel, and closes it again. */
+const key = () => document.querySelector("[data-panel-key]");
+const panel = () => document.getElementById("filter-panel");
+
+document.addEventListener("click", async (event) => {
+  const pressed = event.target.closest("[data-panel-key], [data-panel-close]");
+  if (!pressed || !panel() || !isPlain(event)) return;
+  event.preventDefault();
+  if (panel().childElementCount) {
+    panel().replaceChildren();
+    key()?.focus();
+  } else {
+    await htmx.ajax("GET", pressed.pathname + pressed.search, { source: pressed, target: panel(), swap: "innerHTML" });
+    panel().querySelector("[aria-invalid=true], input:not([type=hidden])")?.focus();
+  }
+  key()?.setAttribute("aria-expanded", String(panel().childElementCount > 0));
 });
 
-/* Searching keeps the selection too, and what is typed while the list travels stays in the box. */
-document.addEventListener("htmx:configRequest", (event) => {
-  const kept = document.querySelector("#selection input[name=selection][data-kept]");
-  if (!kept || !event.target.matches?.("form[role=search]")) return;
-  const query = new URLSearchParams(event.detail.parameters.get?.("query") ?? event.detail.parameters.query ?? "");
-  query.set("selection", kept.value);
-  if (event.detail.parameters.set) event.detail.parameters.set("query", query.toString());
-  else event.detail.parameters.query = query.toString();
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.defaultPrevented || !panel()?.contains(event.target)) return;
+  panel().replaceChildren();
+  key()?.setAttribute("aria-expanded", "false");
+  key()?.focus();
 });
+
+/* The search leads on from what the list shows now, with the selection. */
+document.addEventListener("htmx:configRequest", (event) => {
+  if (event.target.matches?.("form[role=search]")) event.detail.parameters.query = withSelection(location.search);
+});
+
+/* The box says what the list was searched for, also when that was taken away beside it. */
+for (const name of ["htmx:pushedIntoHistory", "htmx:replacedInHistory"]) {
+  document.addEventListener(name, () => {
+    const box = document.querySelector("main form[role=search] input[name=q]");
+    if (box && box !== document.activeElement) box.value = new URLSearchParams(location.search).get("q") ?? "";
+  });
+}
 
 document.addEventListener("user-changed", (event) => {
   const row = document.getElementById(`row-${event.detail.id}`);
   const name = row?.querySelector("a.name");
   if (!name || !listing()?.contains(row)) return;
-  const kept = document.querySelector("#selection input[name=selection][data-kept]");
-  htmx.ajax("GET", `${name.getAttribute("href")}row/` + (kept ? `?selection=${kept.value}` : ""), { source: row, target: row, swap: "outerHTML" });
+  const query = kept() ? `?selection=${kept()}` : "";
+  htmx.ajax("GET", `${name.getAttribute("href")}row/${query}`, { source: row, target: row, swap: "outerHTML" });
 });
