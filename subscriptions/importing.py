@@ -1,11 +1,12 @@
-"""Subscriptions as another system's database tells them: for the importer, which may come again and find them told
-otherwise. Beside subscriptions.services and subscriptions.loading the only module that writes them."""
+"""Subscriptions as another system's database tells them: for the importer, which may come again and
+find them told otherwise. Beside subscriptions.services and subscriptions.loading the only module
+that writes them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -13,10 +14,35 @@ from subscriptions.loading import LoadedPeriod, LoadedSubscription, load_subscri
 from subscriptions.models import Subscription
 from subscriptions.services import open_standings
 
+_TOLD = """
+    WITH told AS (
+        SELECT * FROM unnest(%(ids)s::bigint[], %(users)s::bigint[], %(tiers)s::smallint[],
+            %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(over)s::boolean[])
+            AS t(id, user_id, tier, starts_at, ends_at, over)
+    )
+"""
+_REWRITE = (
+    """
+    UPDATE subscriptions_subscription s
+    SET tier_id = t.tier, ended_at = CASE WHEN t.over THEN t.ends_at END
+    FROM told t WHERE s.id = t.id
+    """,
+    """
+    UPDATE subscriptions_period p SET tier_id = t.tier, span = tstzrange(t.starts_at, t.ends_at)
+    FROM told t WHERE p.subscription_id = t.id
+    """,
+    """
+    UPDATE subscriptions_standing s
+    SET subscription_id = t.id, tier = t.tier, ends_at = t.ends_at, version = s.version + 1
+    FROM told t WHERE s.user_id = t.user_id
+    """,
+)
+
 
 class Told(NamedTuple):
-    """What the other system says of one user. ``tier`` 0: no subscription. ``[starts_at, ends_at)`` is the only
-    period; ``over``: it had ended when the picture was taken. ``months``: its own count, which may be negative."""
+    """What the other system says of one user. ``tier`` 0: no subscription. ``[starts_at, ends_at)``
+    is the only period; ``over``: it had ended when the picture was taken. ``months``: its own
+    count, which may be negative."""
 
     user_id: int
     tier: int
@@ -30,12 +56,12 @@ def take_over(told: Sequence[Told]) -> None:
     """Give new users their standing and, where they are told to have one, their subscription."""
     open_standings([each.user_id for each in told])
     load_subscriptions(_loaded(each) for each in told if each.tier)
-    _count_months(told)
+    _count_months([each for each in told if each.months])
 
 
 def retell(told: Sequence[Told], *, now: datetime) -> None:
-    """Bring users whom ``take_over`` served, and whose subscription nobody touched since, to what is told now: the
-    imported subscription is told anew, ended, or begun."""
+    """Bring users whom ``take_over`` served, and whose subscription nobody touched since, to what
+    is told now: the imported subscription is told anew, ended, or begun."""
     known = _imported_subscriptions([each.user_id for each in told])
     _rewrite([(known[each.user_id], each) for each in told if each.tier and each.user_id in known])
     _end([known[each.user_id] for each in told if not each.tier and each.user_id in known], now)
@@ -60,7 +86,8 @@ def _imported_subscriptions(user_ids: list[int]) -> dict[int, int]:
     """The imported subscription of each user who has one, their standings locked."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM subscriptions_standing WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UPDATE",
+            "SELECT 1 FROM subscriptions_standing WHERE user_id = ANY(%s)"
+            " ORDER BY user_id FOR NO KEY UPDATE",
             [user_ids],
         )
         cursor.execute(
@@ -72,8 +99,9 @@ def _imported_subscriptions(user_ids: list[int]) -> dict[int, int]:
 
 
 def _rewrite(told: list[tuple[int, Told]]) -> None:
-    """An imported subscription has one period; both and the standing take the new tier and bounds."""
-    values = {
+    """An imported subscription has one period; both and the standing take the new tier and
+    bounds."""
+    values: dict[str, Any] = {
         "ids": [pk for pk, _each in told],
         "users": [each.user_id for _pk, each in told],
         "tiers": [each.tier for _pk, each in told],
@@ -81,25 +109,9 @@ def _rewrite(told: list[tuple[int, Told]]) -> None:
         "ends": [each.ends_at for _pk, each in told],
         "over": [each.over for _pk, each in told],
     }
-    told_now = """WITH told AS (SELECT * FROM unnest(%(ids)s::bigint[], %(users)s::bigint[],
-        %(tiers)s::smallint[], %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(over)s::boolean[])
-        AS t(id, user_id, tier, starts_at, ends_at, over))"""
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"""{told_now} UPDATE subscriptions_subscription s SET tier_id = t.tier,
-                ended_at = CASE WHEN t.over THEN t.ends_at END FROM told t WHERE s.id = t.id""",
-            values,
-        )
-        cursor.execute(
-            f"""{told_now} UPDATE subscriptions_period p SET tier_id = t.tier,
-                span = tstzrange(t.starts_at, t.ends_at) FROM told t WHERE p.subscription_id = t.id""",
-            values,
-        )
-        cursor.execute(
-            f"""{told_now} UPDATE subscriptions_standing s SET subscription_id = t.id, tier = t.tier,
-                ends_at = t.ends_at, version = s.version + 1 FROM told t WHERE s.user_id = t.user_id""",
-            values,
-        )
+        for statement in _REWRITE:
+            cursor.execute(_TOLD + statement, values)
 
 
 def _end(subscription_ids: list[int], now: datetime) -> None:
@@ -115,7 +127,8 @@ def _end(subscription_ids: list[int], now: datetime) -> None:
             [now, subscription_ids, now],
         )
         cursor.execute(
-            "UPDATE subscriptions_subscription SET ended_at = coalesce(ended_at, %s) WHERE id = ANY(%s)",
+            "UPDATE subscriptions_subscription SET ended_at = coalesce(ended_at, %s)"
+            " WHERE id = ANY(%s)",
             [now, subscription_ids],
         )
 

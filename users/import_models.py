@@ -1,4 +1,5 @@
-"""What a takeover from CoAI leaves behind: its runs, and every source row as it stood. Part of ``users.models``."""
+"""What a takeover from CoAI leaves behind: its runs, and every source row as it stood. Part of
+``users.models``."""
 
 from __future__ import annotations
 
@@ -8,11 +9,13 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ImportRun(models.Model):
-    """One import that wrote something. A run that finds nothing to change confirms the run before it instead.
+    """One import that wrote something. A run that finds nothing to change confirms the run before
+    it instead.
 
-    ``source`` names the deployment (people and legacy rows carry it), ``location`` where it was read. ``cursor``
-    is how far a run got, for people; a killed run goes on by comparing every row. ``password_marks`` let a later
-    run see which passwords changed without keeping anything that a password could be tried against.
+    ``source`` names the deployment (people and legacy rows carry it), ``location`` where it was
+    read. ``cursor`` is how far a run got, for people; a killed run goes on by comparing every row.
+    ``password_marks`` let a later run see which passwords changed without keeping anything that a
+    password could be tried against.
     """
 
     class State(models.TextChoices):
@@ -51,8 +54,8 @@ class ImportRun(models.Model):
 class LegacyRow(models.Model):
     """A row of the source database as it stood at the last import, secrets replaced by digests.
 
-    ``facts``: on the row of a person, what the import took over of them, so that a later run can tell what the
-    source changed from what was changed here.
+    ``facts``: on the row of a person, what the import took over of them, so that a later run can
+    tell what the source changed from what was changed here.
     """
 
     class State(models.TextChoices):
@@ -60,9 +63,10 @@ class LegacyRow(models.Model):
         KEPT = "kept", _("kept")
         QUARANTINED = "quarantined", _("quarantined")
 
-    source = models.TextField()
-    table_name = models.TextField()
-    key = models.TextField()
+    # Bytewise: these are looked up, never shown in order.
+    source = models.TextField(db_collation="C")
+    table_name = models.TextField(db_collation="C")
+    key = models.TextField(db_collation="C")
     row = models.JSONField()
     digest = models.BinaryField(max_length=16)
     state = models.TextField(choices=State.choices)

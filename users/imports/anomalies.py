@@ -1,8 +1,8 @@
 """The oddities an import can find, each with the sentence that explains it on the report page.
 
-The first group is counted by the definitions that CoAI operators compare by; the rest is what other deployments
-showed or could show. ``per_user``: the same word stands among the user's import flags, so the user table can be
-filtered by it.
+The first group is counted by the definitions that CoAI operators compare by; the rest is what other
+deployments showed or could show. ``per_user``: the same word stands among the user's import flags,
+so the user table can be filtered by it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 
@@ -25,35 +26,54 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "default_root_password": Kind(
         _("Root on the default password"),
-        _("The account root still had the password that CoAI ships with. Nobody can sign in with it here."),
+        _(
+            "The account root still had the password that CoAI ships with. Nobody can sign in with "
+            "it here."
+        ),
     ),
     "null_email": Kind(_("No email address"), _("These people have no address to write to.")),
     "username_case_collision": Kind(
         _("Usernames equal but for case"),
         _(
-            "Groups of usernames that differ only in capital letters. The older account keeps the name; each later "
+            "Groups of usernames that differ only in capital letters. The older account keeps the "
+            "name; each later"
             "one is called name~id here and still signs in by its exact old name."
         ),
     ),
     "email_case_collision": Kind(
         _("Email addresses equal but for case"),
-        _("Groups of addresses that differ only in capital letters. The older account keeps the address."),
+        _(
+            "Groups of addresses that differ only in capital letters. The older account keeps the "
+            "address."
+        ),
     ),
     "shared_password_hash": Kind(
         _("Same password as somebody else"),
-        _("CoAI hashed without salt, so equal passwords show. These people chose one that another has too."),
+        _(
+            "CoAI hashed without salt, so equal passwords show. These people chose one that "
+            "another has too."
+        ),
     ),
     "no_quota_row": Kind(
         _("No credit account"),
-        _("These people had no row of credits: their balance is 0 and they joined when the import ran."),
+        _(
+            "These people had no row of credits: their balance is 0 and they joined when the "
+            "import ran."
+        ),
     ),
     "negative_balance": Kind(
         _("Negative balance"),
-        _("CoAI charges after the answer, so balances fall below zero. Each got an overdraft limit that fits."),
+        _(
+            "CoAI charges after the answer, so balances fall below zero. Each got an overdraft "
+            "limit that fits."
+        ),
     ),
     "tier_without_expiry": Kind(
         _("Tier without an end"),
-        _("A tier was set but no date, so CoAI never honoured it. No subscription was made; decide each."),
+        _(
+            "A tier was set but no date, so CoAI never honoured it. No subscription was made; "
+            "decide each."
+        ),
     ),
     "expiry_without_tier": Kind(
         _("End without a tier"), _("A date was set but no tier. No subscription was made.")
@@ -62,7 +82,8 @@ KINDS: dict[str, Kind] = {
         _("Neither tier nor end"), _("An empty subscription. Only its months were taken over.")
     ),
     "negative_total_month": Kind(
-        _("Negative months"), _("More months were taken away than ever bought. Taken over as they stood.")
+        _("Negative months"),
+        _("More months were taken away than ever bought. Taken over as they stood."),
     ),
     "orphan_row": Kind(
         _("Conversations of nobody"),
@@ -79,10 +100,12 @@ KINDS: dict[str, Kind] = {
         _("Username taken here"), _("An account that was not imported already has this name.")
     ),
     "email_dropped": Kind(
-        _("Email address given up"), _("An older account has it. The address stands in the legacy row only.")
+        _("Email address given up"),
+        _("An older account has it. The address stands in the legacy row only."),
     ),
     "email_taken": Kind(
-        _("Email address taken here"), _("An account that was not imported already has this address.")
+        _("Email address taken here"),
+        _("An account that was not imported already has this address."),
     ),
     "username_is_email": Kind(
         _("Username is another's email address"),
@@ -92,7 +115,8 @@ KINDS: dict[str, Kind] = {
         _("Username twice"), _("The very same name on several accounts. The oldest keeps it.")
     ),
     "duplicate_email": Kind(
-        _("Email address twice"), _("The very same address on several accounts. The oldest keeps it.")
+        _("Email address twice"),
+        _("The very same address on several accounts. The oldest keeps it."),
     ),
     # Identity
     "no_username": Kind(_("No username"), _("Called user~id here.")),
@@ -106,7 +130,8 @@ KINDS: dict[str, Kind] = {
     "long_username": Kind(_("Very long username"), _("Cut after 150 characters.")),
     "empty_email": Kind(_("Empty email address"), _("Taken as none.")),
     "invalid_email": Kind(
-        _("Not an email address"), _("Nothing could be sent there. It stands in the legacy row only.")
+        _("Not an email address"),
+        _("Nothing could be sent there. It stands in the legacy row only."),
     ),
     "unusable_password": Kind(
         _("No usable password"), _("Not a SHA-256. These people need a password link.")
@@ -116,7 +141,8 @@ KINDS: dict[str, Kind] = {
     ),
     # Amounts and dates
     "negative_used": Kind(
-        _("Negative used credits"), _("Nobody can have used less than nothing. Taken over as it stood.")
+        _("Negative used credits"),
+        _("Nobody can have used less than nothing. Taken over as it stood."),
     ),
     "null_quota": Kind(_("Empty balance"), _("Taken as 0.")),
     "no_join_date": Kind(
@@ -125,7 +151,8 @@ KINDS: dict[str, Kind] = {
     "zero_date": Kind(_("Zero date"), _("0000-00-00 is no date; taken as none.")),
     "bad_date": Kind(_("Unreadable date"), _("Taken as none; the text stands in the legacy row.")),
     "clock_gap": Kind(
-        _("Hour that did not exist"), _("The clock was put forward over it; read as the hour after.")
+        _("Hour that did not exist"),
+        _("The clock was put forward over it; read as the hour after."),
     ),
     "clock_fold": Kind(
         _("Hour that came twice"),
@@ -141,7 +168,8 @@ KINDS: dict[str, Kind] = {
         _("Id given twice"), _("The first keeps it, the later is quarantined."), per_user=False
     ),
     "bad_amount": Kind(
-        _("Unreadable amount"), _("Not a number that fits. The row is quarantined; the balance is 0.")
+        _("Unreadable amount"),
+        _("Not a number that fits. The row is quarantined; the balance is 0."),
     ),
     "orphan_quota": Kind(
         _("Credits of nobody"), _("Their user does not exist. Quarantined."), per_user=False
@@ -153,7 +181,8 @@ KINDS: dict[str, Kind] = {
         _("API keys of nobody"), _("Their user does not exist. Quarantined."), per_user=False
     ),
     "second_quota_row": Kind(
-        _("Second credit account"), _("One is taken, the later quarantined; its credits are not counted.")
+        _("Second credit account"),
+        _("One is taken, the later quarantined; its credits are not counted."),
     ),
     "second_subscription_row": Kind(
         _("Second subscription"), _("One is taken, the later quarantined.")
@@ -181,7 +210,7 @@ def kind(name: str) -> Kind:
     if name in KINDS:
         return KINDS[name]
     return Kind(
-        _("Rows of nobody: %(table)s") % {"table": name.removeprefix("orphan_")},
+        format_lazy(_("Rows of nobody: {table}"), table=name.removeprefix("orphan_")),
         _("Their user does not exist. Quarantined."),
         per_user=False,
     )

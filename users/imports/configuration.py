@@ -1,5 +1,6 @@
-"""Reading CoAI's config.yaml: plans, prices and the credits that new users get are kept as legacy rows, to be promoted
-when their tables exist. Secrets in it (there are many) stay out, as everywhere."""
+"""Reading CoAI's config.yaml: plans, prices and the credits that new users get are kept as legacy
+rows, to be promoted when their tables exist. Secrets in it (there are many) stay out, as
+everywhere."""
 
 from __future__ import annotations
 
@@ -19,10 +20,13 @@ _LARGEST = 4 * 1024 * 1024
 
 
 def read_configuration(path: Path) -> dict[str, Any]:
-    """The sections of the file. Raises SourceUnreadable with the sentence that says why it cannot be read."""
+    """The sections of the file. Raises SourceUnreadable with the sentence that says why it cannot
+    be read."""
     try:
         if path.stat().st_size > _LARGEST:
-            raise SourceUnreadable(_("%(path)s is too large to be CoAI's config.yaml.") % {"path": path})
+            raise SourceUnreadable(
+                _("%(path)s is too large to be CoAI's config.yaml.") % {"path": path}
+            )
         found = yaml.safe_load(path.read_bytes())
     except OSError as error:
         raise SourceUnreadable(

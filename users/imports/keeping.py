@@ -1,5 +1,6 @@
-"""Keeping the rows that become nobody's: whole tables of facts that have no place here yet, tables and columns that no
-public CoAI has, and what was quarantined. Streamed, in batches of one transaction each, so that memory stays flat."""
+"""Keeping the rows that become nobody's: whole tables of facts that have no place here yet, tables
+and columns that no public CoAI has, and what was quarantined. Streamed, in batches of one
+transaction each, so that memory stays flat."""
 
 from __future__ import annotations
 
@@ -17,24 +18,29 @@ _COMPARE = """
     SELECT count(*) FILTER (WHERE l.id IS NULL), count(*) FILTER (WHERE l.id IS NOT NULL
         AND (l.digest, l.state, l.reason) IS DISTINCT FROM (b.digest, b.state, b.reason))
     FROM {} b
-    LEFT JOIN users_legacyrow l ON l.source = %s AND l.table_name = b.table_name AND l.key = b.key
+    LEFT JOIN users_legacyrow l
+        ON l.source = %s AND l.table_name = b.table_name AND l.key = b.key
 """
 _WRITE = """
-    INSERT INTO users_legacyrow (source, table_name, key, row, digest, state, reason, user_id, run_id)
+    INSERT INTO users_legacyrow
+        (source, table_name, key, row, digest, state, reason, user_id, run_id)
     SELECT %s, b.table_name, b.key, b.row, b.digest, b.state, b.reason, u.id, %s
     FROM {} b
     LEFT JOIN users_user u ON u.legacy_source = %s AND u.legacy_id = b.user_ref
-    LEFT JOIN users_legacyrow l ON l.source = %s AND l.table_name = b.table_name AND l.key = b.key
-    WHERE l.id IS NULL OR (l.digest, l.state, l.reason) IS DISTINCT FROM (b.digest, b.state, b.reason)
-    ON CONFLICT (source, table_name, key) DO UPDATE SET row = excluded.row, digest = excluded.digest,
-        state = excluded.state, reason = excluded.reason, facts = NULL, user_id = excluded.user_id,
-        run_id = excluded.run_id
+    LEFT JOIN users_legacyrow l
+        ON l.source = %s AND l.table_name = b.table_name AND l.key = b.key
+    WHERE l.id IS NULL
+        OR (l.digest, l.state, l.reason) IS DISTINCT FROM (b.digest, b.state, b.reason)
+    ON CONFLICT (source, table_name, key) DO UPDATE SET row = excluded.row,
+        digest = excluded.digest, state = excluded.state, reason = excluded.reason, facts = NULL,
+        user_id = excluded.user_id, run_id = excluded.run_id
 """
 
 
 class Keeping:
-    """Keeps rows for one deployment. ``run_id`` is asked for at the first row that is to be written; None writes
-    nothing (a dry run). ``new`` counts, per table, the rows that were not there."""
+    """Keeps rows for one deployment. ``run_id`` is asked for at the first row that is to be
+    written; None writes nothing (a dry run). ``new`` counts, per table, the rows that were not
+    there."""
 
     def __init__(self, source: str, run_id: Callable[[], int] | None) -> None:
         self.source = source
@@ -58,7 +64,8 @@ class Keeping:
         """Keep what was staged with the people and became nobody's."""
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
-                f"CREATE TEMPORARY VIEW import_rest AS SELECT * FROM {PEOPLE} WHERE state <> 'imported'"
+                f"""CREATE TEMPORARY VIEW import_rest AS
+                    SELECT * FROM {PEOPLE} WHERE state <> 'imported'"""  # noqa: S608 (our own table)
             )
             self._keep("", "import_rest")
             cursor.execute("DROP VIEW import_rest")

@@ -1,53 +1,63 @@
-"""Writing people: chunks of persons, each in one transaction with everything that belongs to them (account, balance,
-subscription, restriction, key, legacy rows) and the run's cursor. A chunk that commits is whole; one that does not
-never was. The number of statements does not depend on the size of a chunk."""
+"""Writing people: chunks of persons, each in one transaction with everything that belongs to them
+(account, balance, subscription, restriction, key, legacy rows) and the run's cursor. A chunk that
+commits is whole; one that does not never was. The number of statements does not depend on the size
+of a chunk."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 
-from audit.execution import ActContext
+from audit.procedures import ActContext
 from billing.services import Opening, open_accounts, post_opening_balances
 from subscriptions.importing import Told, retell, take_over
 from users.imports.merging import Here, Outcome, Person, Settings, merge
+from users.imports.secrecy import as_json
 from users.imports.staging import PEOPLE
 from users.models import ApiKey, Restriction, User
 from users.restrictions import SUSPENSION, lift, suspend
 
 CHUNK = 2_500
 
-_USERS = """COPY users_user (id, password, username, email, email_state, must_change_password, role, scope, country,
-    locale, timezone, joined_at, legacy_source, legacy_id, legacy_username, import_flags) FROM STDIN"""
+_USERS = """COPY users_user (id, password, username, email, email_state, must_change_password, role,
+    scope, country, locale, timezone, joined_at, legacy_source, legacy_id, legacy_username,
+    import_flags) FROM STDIN"""
 _KEYS = """
     INSERT INTO users_apikey AS k (user_id, digest, prefix, name, created_at)
     SELECT n.user_id, n.digest, n.prefix, '', n.created_at
-    FROM unnest(%s::bigint[], %s::bytea[], %s::text[], %s::timestamptz[]) AS n(user_id, digest, prefix, created_at)
-    ON CONFLICT (digest) DO UPDATE SET revoked_at = NULL, revoked_by_act = NULL WHERE k.user_id = excluded.user_id
+    FROM unnest(%s::bigint[], %s::bytea[], %s::text[], %s::timestamptz[])
+        AS n(user_id, digest, prefix, created_at)
+    ON CONFLICT (digest) DO UPDATE SET revoked_at = NULL, revoked_by_act = NULL
+    WHERE k.user_id = excluded.user_id
 """
+# First the persons of the chunk, then what was decided for them: one statement, but never a scan of
+# all.
 _WAITING = """
+    WITH chunk AS MATERIALIZED (
+        SELECT * FROM import_person WHERE changed AND user_ref > %s ORDER BY user_ref LIMIT %s
+    )
     SELECT p.user_ref, p.facts, p.base, p.user_id, n.given, e.given, n.user_ref IS NOT NULL,
         e.user_ref IS NOT NULL, p.password, p.new_password, p.key_taken
-    FROM import_person p
+    FROM chunk p
     LEFT JOIN import_name n USING (user_ref)
     LEFT JOIN import_email e USING (user_ref)
-    WHERE p.changed AND p.user_ref > %s
-    ORDER BY p.user_ref LIMIT %s
+    ORDER BY p.user_ref
 """
+# In the order of the fields of Here.
 _HERE = """
-    SELECT u.id, u.username, u.email, u.role, u.joined_at, u.import_flags, s.tier, s.ends_at, s.months,
-        s.legacy_months, s.subscription_id,
-        ARRAY(SELECT r.id FROM users_restriction r WHERE r.user_id = u.id AND r.kind = 'suspension'
-            AND r.lifted_at IS NULL AND r.reason_id = 'imported' ORDER BY r.id),
-        a.status = 3,
-        EXISTS (SELECT 1 FROM users_restriction r WHERE r.user_id = u.id AND r.kind = 'suspension'
-            AND r.lifted_at IS NULL AND (r.ends_at IS NULL OR r.ends_at > %s)),
+    SELECT u.id, u.username, u.email, u.role, u.joined_at, s.tier, s.ends_at, s.months,
+        s.legacy_months, s.subscription_id, u.import_flags, a.status = 3,
+        EXISTS (SELECT 1 FROM users_restriction r
+            WHERE r.user_id = u.id AND r.kind = 'suspension' AND r.lifted_at IS NULL
+            AND (r.ends_at IS NULL OR r.ends_at > %s)),
+        ARRAY(SELECT r.id FROM users_restriction r
+            WHERE r.user_id = u.id AND r.kind = 'suspension' AND r.lifted_at IS NULL
+            AND r.reason_id = 'imported' ORDER BY r.id),
         ARRAY(SELECT encode(k.digest, 'hex') FROM users_apikey k
             WHERE k.user_id = u.id AND k.revoked_at IS NULL)
     FROM users_user u
@@ -55,21 +65,23 @@ _HERE = """
     JOIN billing_account a ON a.user_id = u.id
     WHERE u.id = ANY(%s) ORDER BY u.id FOR NO KEY UPDATE OF u
 """
-# Only a password that the import stored, or that cannot be used, is replaced: never one that the person chose here.
+# Only a password that the import stored, or that cannot be used, is replaced: never one that the
+# person chose here.
 _UPDATE = """
     UPDATE users_user u SET
         username = COALESCE(c.username, u.username),
-        legacy_username = CASE WHEN c.username IS NULL THEN u.legacy_username ELSE c.legacy_username END,
+        legacy_username = CASE WHEN c.username IS NULL THEN u.legacy_username
+            ELSE c.legacy_username END,
         email = CASE WHEN c.set_email THEN c.email ELSE u.email END,
         email_verified_at = CASE WHEN c.set_email THEN NULL ELSE u.email_verified_at END,
         email_state = CASE WHEN c.set_email THEN 'ok' ELSE u.email_state END,
         role = COALESCE(c.role, u.role),
-        password = CASE WHEN c.password IS NOT NULL AND u.password ~ '^(import_|!)' THEN c.password
-            ELSE u.password END,
+        password = CASE WHEN c.password IS NOT NULL AND u.password ~ '^(import_|!)'
+            THEN c.password ELSE u.password END,
         joined_at = COALESCE(c.joined_at, u.joined_at),
         import_flags = COALESCE(c.flags::text[], u.import_flags)
-    FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s::text[], %s::text[],
-        %s::timestamptz[], %s::text[])
+    FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s::text[],
+        %s::text[], %s::timestamptz[], %s::text[])
         AS c(id, username, legacy_username, email, set_email, role, password, joined_at, flags)
     WHERE u.id = c.id
 """
@@ -77,21 +89,21 @@ _LEGACY = f"""
     INSERT INTO users_legacyrow AS l
         (source, table_name, key, row, digest, state, reason, facts, user_id, run_id)
     SELECT %s, r.table_name, r.key, r.row, r.digest, r.state, r.reason,
-        CASE WHEN r.table_name = 'auth' THEN o.facts::jsonb END, o.user_id, %s
-    FROM {PEOPLE} r
-    JOIN unnest(%s::bigint[], %s::bigint[], %s::text[]) AS o(user_ref, user_id, facts)
-        ON o.user_ref = r.user_ref
-    WHERE r.state = 'imported'
-    ON CONFLICT (source, table_name, key) DO UPDATE SET row = excluded.row, digest = excluded.digest,
-        state = excluded.state, reason = excluded.reason, facts = excluded.facts, user_id = excluded.user_id,
-        run_id = excluded.run_id
+        CASE WHEN r.table_name = 'auth' THEN p.facts || o.given END, o.user_id, %s
+    FROM jsonb_to_recordset(%s) AS o(ref bigint, user_id bigint, given jsonb)
+    JOIN import_person p ON p.user_ref = o.ref
+    JOIN {PEOPLE} r ON r.user_ref = o.ref AND r.state = 'imported'
+    ON CONFLICT (source, table_name, key) DO UPDATE SET row = excluded.row,
+        digest = excluded.digest, state = excluded.state, reason = excluded.reason,
+        facts = excluded.facts, user_id = excluded.user_id, run_id = excluded.run_id
     WHERE (l.digest, l.state, l.facts, l.user_id)
         IS DISTINCT FROM (excluded.digest, excluded.state, excluded.facts, excluded.user_id)
 """  # noqa: S608 (our own table)
 
 
 class Loader:
-    """Writes the people of one run. ``conflicts`` counts the facts that stayed as they were changed here."""
+    """Writes the people of one run. ``conflicts`` counts the facts that stayed as they were changed
+    here."""
 
     def __init__(self, *, source: str, run_id: int, act: ActContext, settings: Settings) -> None:
         self.source = source
@@ -101,8 +113,8 @@ class Loader:
         self.conflicts: Counter[str] = Counter()
 
     def load(self, record: Callable[[int, int], None]) -> None:
-        """Write all that is to be written. ``record(last legacy id, persons)`` is called inside each chunk's
-        transaction, so that the caller's account of it stands or falls with it."""
+        """Write all that is to be written. ``record(last legacy id, persons)`` is called inside
+        each chunk's transaction, so that the caller's account of it stands or falls with it."""
         last: int | None = None
         while True:
             with transaction.atomic():
@@ -119,49 +131,24 @@ class Loader:
             waiting = cursor.fetchall()
             known = sorted(row[3] for row in waiting if row[3] is not None)
             here = self._here(cursor, known)
-        return [
-            Person(
-                ref=ref,
-                facts=json.loads(facts),
-                base=json.loads(base) if base else None,
-                user_id=user_id,
-                name=name or "",
-                email=email,
-                renamed=renamed,
-                readdressed=readdressed,
-                password=password,
-                new_password=new_password,
-                key_taken=key_taken,
-                here=here.get(user_id),
-            )
-            for ref, facts, base, user_id, name, email, renamed, readdressed, password, new_password, key_taken
-            in waiting
-        ]
+        return [_person(row, here) for row in waiting]
 
     def _here(self, cursor: Any, ids: list[int]) -> dict[int | None, Here]:
         """The people as they stand here, locked."""
         if not ids:
             return {}
         cursor.execute(_HERE, [self.settings.now, ids])
+        rows: list[Any] = cursor.fetchall()
         return {
             pk: Here(
-                username=username,
-                email=email,
-                role=role,
-                joined_at=joined_at,
-                tier=tier,
-                ends_at=ends_at,
-                months=months,
-                legacy_months=legacy_months,
-                subscription_id=subscription_id,
+                *facts,
                 flags=tuple(flags),
-                account_closed=account_closed,
+                account_closed=closed,
                 suspended=suspended,
                 suspensions=tuple(suspensions),
                 keys=frozenset(keys),
             )
-            for pk, username, email, role, joined_at, flags, tier, ends_at, months, legacy_months,
-            subscription_id, suspensions, account_closed, suspended, keys in cursor.fetchall()
+            for pk, *facts, flags, closed, suspended, suspensions, keys in rows
         }
 
     def _write(self, people: Sequence[Person]) -> None:
@@ -179,12 +166,14 @@ class Loader:
         self._legacy(outcomes)
 
     def _create(self, new: Sequence[Outcome]) -> None:
-        """The rows of new users; each outcome learns its id. Ids follow the order of the legacy ids."""
+        """The rows of new users; each outcome learns its id. Ids follow the order of the legacy
+        ids."""
         if not new:
             return
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT nextval(pg_get_serial_sequence('users_user', 'id')) FROM generate_series(1, %s)",
+                "SELECT nextval(pg_get_serial_sequence('users_user', 'id'))"
+                " FROM generate_series(1, %s)",
                 [len(new)],
             )
             for outcome, (pk,) in zip(new, cursor.fetchall(), strict=True):
@@ -225,7 +214,10 @@ class Loader:
             [each.email for each in changed],
             [each.set_email for each in changed],
             [each.role for each in changed],
-            [(each.password or make_password(None)) if each.set_password else None for each in changed],
+            [
+                (each.password or make_password(None)) if each.set_password else None
+                for each in changed
+            ],
             [each.joined_at for each in changed],
             [None if each.flags is None else _array(each.flags) for each in changed],
         ]
@@ -247,7 +239,10 @@ class Loader:
                     [user_id for user_id, _digest, _prefix, _made in made],
                     [bytes.fromhex(digest) for _user, digest, _prefix, _made in made],
                     [prefix for _user, _digest, prefix, _made in made],
-                    [created_at or self.settings.now for _user, _digest, _prefix, created_at in made],
+                    [
+                        created_at or self.settings.now
+                        for _user, _digest, _prefix, created_at in made
+                    ],
                 ],
             )
 
@@ -277,7 +272,8 @@ class Loader:
             self._lift(freed)
 
     def _lift(self, freed: dict[int, int | None]) -> None:
-        """Keys that the import ended with the ban work again, unless another suspension still holds."""
+        """Keys that the import ended with the ban work again, unless another suspension still
+        holds."""
         acts = list(Restriction.objects.filter(pk__in=freed).values_list("act_id", flat=True))
         lift(list(freed), self.act)
         people = User.objects.filter(pk__in=[pk for pk in freed.values() if pk is not None])
@@ -286,17 +282,30 @@ class Loader:
         ).update(revoked_at=None, revoked_by_act=None)
 
     def _legacy(self, outcomes: Sequence[Outcome]) -> None:
+        written = [
+            {"ref": each.ref, "user_id": each.user_id, "given": each.given} for each in outcomes
+        ]
         with connection.cursor() as cursor:
-            cursor.execute(
-                _LEGACY,
-                [
-                    self.source,
-                    self.run_id,
-                    [each.ref for each in outcomes],
-                    [each.user_id for each in outcomes],
-                    [json.dumps(each.facts, ensure_ascii=False) for each in outcomes],
-                ],
-            )
+            cursor.execute(_LEGACY, [self.source, self.run_id, as_json(written)])
+
+
+def _person(row: tuple[Any, ...], here: Mapping[int | None, Here]) -> Person:
+    """A row of the chunk as ``merge`` takes it."""
+    ref, facts, base, user_id, name, email, renamed, readdressed, password, changed, taken = row
+    return Person(
+        ref=ref,
+        facts=json.loads(facts),
+        base=json.loads(base) if base else None,
+        user_id=user_id,
+        name=name or "",
+        email=email,
+        renamed=renamed,
+        readdressed=readdressed,
+        password=password,
+        new_password=changed,
+        key_taken=taken,
+        here=here.get(user_id),
+    )
 
 
 def _told(outcome: Outcome) -> Told:
@@ -316,5 +325,3 @@ def _told(outcome: Outcome) -> Told:
 def _array(flags: Sequence[str]) -> str:
     """A text[] literal."""
     return "{" + ",".join(json.dumps(flag, ensure_ascii=False) for flag in flags) + "}"
-
-

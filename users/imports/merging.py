@@ -1,8 +1,9 @@
 """What a person's facts change here. Pure.
 
-The rule, for every fact: only what the source changed since the last import is brought over, and only while it
-stands here as the import left it. What was changed here since, by staff or by the person, stays; the conflict is
-counted and named. Credits do not conflict: the difference between the source's two balances is added to ours.
+The rule, for every fact: only what the source changed since the last import is brought over, and
+only while it stands here as the import left it. What was changed here since, by staff or by the
+person, stays; the conflict is counted and named. Credits do not conflict: the difference between
+the source's two balances is added to ours.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ _BLINK = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """A person as they stand here now. ``suspensions``: ids of live ones that an import imposed; ``suspended``:
-    whether any suspension holds. ``keys``: hexadecimal digests of keys that work."""
+    """A person as they stand here now. ``suspensions``: ids of live ones that an import imposed;
+    ``suspended``: whether any suspension holds. ``keys``: hexadecimal digests of keys that work."""
 
     username: str
     email: str | None
@@ -43,10 +44,12 @@ class Here:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person as the source has them now (``facts``) and had them at the last import (``base``; None: new).
+    """A person as the source has them now (``facts``) and had them at the last import (``base``;
+    None: new).
 
-    ``name`` and ``email`` are what they get here; ``renamed`` and ``readdressed`` say that the source changed it.
-    ``password``: the hash to store, None for an unusable one; ``new_password`` says that it is to be stored.
+    ``name`` and ``email`` are what they get here; ``renamed`` and ``readdressed`` say that the
+    source changed it. ``password``: the hash to store, None for an unusable one; ``new_password``
+    says that it is to be stored.
     """
 
     ref: int
@@ -65,8 +68,8 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Tier and months that a person is to have. ``starts_at`` and ``ends_at`` bound the subscription's only period;
-    without ``tier`` there is none."""
+    """Tier and months that a person is to have. ``starts_at`` and ``ends_at`` bound the
+    subscription's only period; without ``tier`` there is none."""
 
     tier: int
     starts_at: datetime | None
@@ -81,8 +84,8 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What holds for the whole run. ``map_admins``: the role that admins of the source get, "none" for none;
-    ``grant`` says that no earlier run named one, so that standing admins get it now."""
+    """What holds for the whole run. ``map_admins``: the role that admins of the source get, "none"
+    for none; ``grant`` says that no earlier run named one, so that standing admins get it now."""
 
     now: datetime
     as_of: datetime
@@ -92,12 +95,13 @@ class Settings:
 
 @dataclass(slots=True)
 class Outcome:
-    """What is to be written for one person; None and empty mean "as it is". ``opening``: what they brought along, in
-    all, balance and use. ``facts`` is the next run's base."""
+    """What is to be written for one person; None and empty mean "as it is". ``opening``: what they
+    brought along, in all, balance and use. ``given``: what they got here, kept with their facts as
+    the next run's base."""
 
     ref: int
     user_id: int | None
-    facts: dict[str, Any]
+    given: dict[str, Any]
     username: str | None = None
     legacy_username: str | None = None
     email: str | None = None
@@ -127,8 +131,13 @@ def merge(person: Person, settings: Settings) -> Outcome:
     """What the import writes for this person, new or known."""
     if person.here is None:
         return _new(person, settings)
-    # Known without a base: their legacy rows were removed. What they have here then counts as what was imported.
-    base = person.base or {**person.facts, "given_name": person.here.username, "given_email": person.here.email}
+    # Known without a base: their legacy rows were removed. What they have here then counts as what
+    # was imported.
+    base = person.base or {
+        **person.facts,
+        "given_name": person.here.username,
+        "given_email": person.here.email,
+    }
     return _changed(person, base, person.here, settings)
 
 
@@ -136,10 +145,10 @@ def _new(person: Person, settings: Settings) -> Outcome:
     facts = person.facts
     role = settings.map_admins if facts["admin"] else "none"
     key = _key(facts)
-    outcome = Outcome(
+    return Outcome(
         person.ref,
         None,
-        {**facts, "given_name": person.name, "given_email": person.email, "given_role": role},
+        {"given_name": person.name, "given_email": person.email, "given_role": role},
         username=person.name,
         legacy_username=legacy_name(facts["username"], person.name),
         email=person.email,
@@ -154,12 +163,11 @@ def _new(person: Person, settings: Settings) -> Outcome:
         standing=standing_of(facts, settings),
         key=None if person.key_taken else key,
     )
-    return outcome
 
 
 def _changed(person: Person, base: Facts, here: Here, settings: Settings) -> Outcome:
     facts = person.facts
-    outcome = Outcome(person.ref, person.user_id, dict(facts))
+    outcome = Outcome(person.ref, person.user_id, {})
     _merge_identity(outcome, person, base, here)
     _merge_role(outcome, facts, base, here, settings)
     joined = instant(facts.get("joined_at"))
@@ -174,7 +182,9 @@ def _changed(person: Person, base: Facts, here: Here, settings: Settings) -> Out
     _merge_standing(outcome, facts, base, here, settings)
     _merge_key(outcome, person, base, here)
     kept = [flag for flag in here.flags if flag not in base.get("flags", ())]
-    added = [flag for flag in facts["flags"] if flag not in base.get("flags", ()) or flag in here.flags]
+    added = [
+        flag for flag in facts["flags"] if flag not in base.get("flags", ()) or flag in here.flags
+    ]
     flags = sorted({*kept, *added})
     outcome.flags = flags if flags != sorted(here.flags) else None
     return outcome
@@ -185,30 +195,32 @@ def _merge_identity(outcome: Outcome, person: Person, base: Facts, here: Here) -
         if here.username == base.get("given_name"):
             outcome.username = person.name
             outcome.legacy_username = legacy_name(person.facts["username"], person.name)
-            outcome.facts["given_name"] = person.name
+            outcome.given["given_name"] = person.name
         else:
             outcome.conflicts.append("username")
     if person.readdressed:
         if here.email == base.get("given_email"):
             outcome.email, outcome.set_email = person.email, here.email != person.email
-            outcome.facts["given_email"] = person.email
+            outcome.given["given_email"] = person.email
         else:
             outcome.conflicts.append("email")
     if person.new_password:
         outcome.password, outcome.set_password = person.password, True
 
 
-def _merge_role(outcome: Outcome, facts: Facts, base: Facts, here: Here, settings: Settings) -> None:
+def _merge_role(
+    outcome: Outcome, facts: Facts, base: Facts, here: Here, settings: Settings
+) -> None:
     given = base.get("given_role", "none")
     newly = facts["admin"] and (not base.get("admin") or settings.grant)
     if newly and settings.map_admins != "none" and given == "none":
         if here.role == "none":
-            outcome.role = outcome.facts["given_role"] = settings.map_admins
+            outcome.role = outcome.given["given_role"] = settings.map_admins
         elif here.role != settings.map_admins:
             outcome.conflicts.append("role")
     elif not facts["admin"] and base.get("admin") and given != "none":
         if here.role == given:
-            outcome.role = outcome.facts["given_role"] = "none"
+            outcome.role = outcome.given["given_role"] = "none"
         else:
             outcome.conflicts.append("role")
 
@@ -251,8 +263,9 @@ def _merge_key(outcome: Outcome, person: Person, base: Facts, here: Here) -> Non
 
 
 def standing_of(facts: Facts, settings: Settings) -> Standing:
-    """Tier, period and months by the source's facts. A tier without a date is no subscription, nor is a date without
-    a tier. Where the beginning is unknown or not before the end, the period begins a second before its end."""
+    """Tier, period and months by the source's facts. A tier without a date is no subscription, nor
+    is a date without a tier. Where the beginning is unknown or not before the end, the period
+    begins a second before its end."""
     level, ends_at = facts.get("level", 0), instant(facts.get("ends_at"))
     months = facts.get("months", 0)
     if not level or ends_at is None:

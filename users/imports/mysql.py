@@ -1,7 +1,8 @@
-"""Reading a CoAI database in MySQL or MariaDB, any version: one REPEATABLE READ snapshot on one connection, rows streamed.
+"""Reading a CoAI database in MySQL or MariaDB, any version: one REPEATABLE READ snapshot on one
+connection, rows streamed.
 
-The driver converts nothing: each cell arrives as bytes and is read by the declared type of its column, so that zero
-dates, amounts and broken text are ours to judge.
+The driver converts nothing: each cell arrives as bytes and is read by the declared type of its
+column, so that zero dates, amounts and broken text are ours to judge.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ _FETCH = 1_000
 _CONNECT_SECONDS = 10
 _WAIT_SECONDS = 3_600
 # Only what escapes arguments; without decoders every cell arrives as bytes.
-_ENCODERS = {
-    kind: convert for kind, convert in pymysql.converters.conversions.items() if not isinstance(kind, int)
+_ENCODERS: Any = {
+    kind: convert
+    for kind, convert in pymysql.converters.conversions.items()
+    if not isinstance(kind, int)
 }
 _FAILURES = (pymysql.MySQLError, OSError)
 
@@ -62,7 +65,9 @@ def _float(raw: bytes) -> Cell:
 
 
 _READINGS: dict[str, Callable[[bytes], Cell]] = {
-    **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "integer", "bigint", "year"), _number),
+    **dict.fromkeys(
+        ("tinyint", "smallint", "mediumint", "int", "integer", "bigint", "year"), _number
+    ),
     **dict.fromkeys(("float", "double", "real"), _float),
     **dict.fromkeys(("decimal", "numeric", "date", "datetime", "time"), _text),
     **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"), _text),
@@ -75,15 +80,19 @@ _READINGS: dict[str, Callable[[bytes], Cell]] = {
 class MySQL:
     """A CoAI database on a server, as it was when it was entered.
 
-    ``url``: mysql://user:password@host:port/database; ``?unix_socket=`` for a local server, ``?ssl_ca=`` to verify
-    its certificate, ``?ssl=off`` for one that only speaks an outdated TLS (otherwise TLS is used where the server
-    offers it). The password never reaches a message or the report.
+    ``url``: mysql://user:password@host:port/database; ``?unix_socket=`` for a local server,
+    ``?ssl_ca=`` to verify its certificate, ``?ssl=off`` for one that only speaks an outdated TLS
+    (otherwise TLS is used where the server offers it). The password never reaches a message or the
+    report.
     """
 
     def __init__(self, url: str) -> None:
         self.warnings: list[str] = []
         self._arguments = _parse(url)
-        where = self._arguments.get("unix_socket") or f"{self._arguments['host']}:{self._arguments['port']}"
+        where = (
+            self._arguments.get("unix_socket")
+            or f"{self._arguments['host']}:{self._arguments['port']}"
+        )
         self.location = f"mysql://{where}/{self._arguments['database']}"
         self._connection: pymysql.Connection[Any]
 
@@ -116,9 +125,10 @@ class MySQL:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # An answer that was not read to its end cannot be rolled back politely; closing ends the transaction as well.
+        # An answer that was not read to its end cannot be rolled back politely; closing ends the
+        # transaction as well.
         with suppress(*_FAILURES):
-            self._connection._force_close()  # noqa: SLF001 (close() would wait for the rest of the answer)
+            cast("Any", self._connection)._force_close()
 
     def _begin(self) -> None:
         with self._connection.cursor() as cursor:
@@ -144,18 +154,20 @@ class MySQL:
                WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
                ORDER BY table_name"""
         )
-        unsafe = [name for name, engine in found if engine.lower() not in {"innodb", "rocksdb", "tokudb"}]
+        unsafe = [
+            name for name, engine in found if engine.lower() not in {"innodb", "rocksdb", "tokudb"}
+        ]
         if unsafe:
             self.warnings.append(
                 _("Not transactional, so read as they were when their turn came: %(tables)s.")
                 % {"tables": ", ".join(unsafe)}
             )
         columns: dict[str, list[list[str]]] = {}
-        for name, *column in self._ask(
+        for name, *described in self._ask(
             """SELECT table_name, column_name, data_type, column_key FROM information_schema.columns
                WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position"""
         ):
-            columns.setdefault(name, []).append(column)
+            columns.setdefault(name, []).append(described)
         keys: dict[str, list[str]] = {}
         for name, column in self._ask(
             """SELECT table_name, column_name FROM information_schema.key_column_usage
@@ -181,9 +193,12 @@ class MySQL:
 
     def rows(self, table: Table) -> Iterator[dict[str, Cell]]:
         """Streamed by a server-side cursor, ordered by primary key, so that two runs read alike."""
-        order = f" ORDER BY {', '.join(quoted(name, '`') for name in table.key)}" if table.key else ""
+        order = (
+            f" ORDER BY {', '.join(quoted(name, '`') for name in table.key)}" if table.key else ""
+        )
         columns = ", ".join(
-            _as_asked(spelled, kind) for spelled, kind in zip(table.spellings, table.kinds, strict=True)
+            _as_asked(spelled, kind)
+            for spelled, kind in zip(table.spellings, table.kinds, strict=True)
         )
         readings = [_READINGS.get(kind) for kind in table.kinds]
         try:
@@ -208,7 +223,8 @@ class MySQL:
 
     def _failed(self, error: Exception) -> SourceUnreadable:
         return SourceUnreadable(
-            _("%(where)s cannot be read: %(error)s.") % {"where": self.location, "error": _sentence(error)}
+            _("%(where)s cannot be read: %(error)s.")
+            % {"where": self.location, "error": _sentence(error)}
         )
 
 

@@ -1,9 +1,11 @@
-"""Imported passwords: which of them changed at the source since, and the background job that wraps each in argon2.
+"""Imported passwords: which of them changed at the source since, and the background job that wraps
+each in argon2.
 
-CoAI's hashes are unsalted, so whatever is kept of them could be searched by whoever has it and the server's key. The
-password itself is kept as that only until it is wrapped. To notice later that one changed at the source, people are
-put into buckets of about twelve, and one mark is kept for a bucket: it could only be searched by guessing twelve
-passwords at once. In a bucket whose mark differs each password is tried against what is stored.
+CoAI's hashes are unsalted, so whatever is kept of them could be searched by whoever has it and the
+server's key. The password itself is kept as that only until it is wrapped. To notice later that one
+changed at the source, people are put into buckets of about twelve, and one mark is kept for a
+bucket: it could only be searched by guessing twelve passwords at once. In a bucket whose mark
+differs each password is tried against what is stored.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ _WRAPPED = f"{WrappedImportHasher.algorithm}$"
 
 
 def marks(fingerprints: Sequence[tuple[int, str]], buckets: int) -> list[str]:
-    """One mark for each bucket of people; ``fingerprints``: legacy id and hash as the source has it."""
+    """One mark for each bucket of people; ``fingerprints``: legacy id and hash as the source has
+    it."""
     key = hashlib.sha256(b"users.imports.marks:" + settings.SECRET_KEY.encode()).digest()
     sums = [hmac.new(key, digestmod="sha256") for _bucket in range(buckets)]
     for ref, hashed in sorted(fingerprints):
@@ -53,8 +56,8 @@ def number_of_buckets(people: int) -> int:
 
 
 def find_changed(fingerprints: Sequence[tuple[int, str]], before: Sequence[str]) -> None:
-    """Mark in the staging area whose stored password is to be replaced. ``before``: the marks of the last finished
-    import; empty: every password is tried.
+    """Mark in the staging area whose stored password is to be replaced. ``before``: the marks of
+    the last finished import; empty: every password is tried.
 
     A password that was set here, or made stronger at a sign-in here, is its owner's and stays.
     """
@@ -71,7 +74,8 @@ def find_changed(fingerprints: Sequence[tuple[int, str]], before: Sequence[str])
             WHERE u.id = p.user_id AND (
                 (u.password LIKE %s AND p.password IS NOT NULL AND u.password <> p.password)
                 OR (u.password LIKE %s AND p.password IS NULL)
-                OR (u.password LIKE %s AND p.password IS NOT NULL AND p.base ->> 'password' <> 'hash')
+                OR (u.password LIKE %s AND p.password IS NOT NULL
+                    AND p.base ->> 'password' <> 'hash')
             )
             """,
             [f"{_STORED}%", "import_%", "!%"],
@@ -97,15 +101,16 @@ def _differing(rows: Sequence[tuple[int, str, str]]) -> Iterator[int]:
 
 
 def same_password(stored: str, wrapped: str) -> bool:
-    """Whether a wrapped hash holds this one. Hashes under another server key cannot be compared and count as equal."""
+    """Whether a wrapped hash holds this one. Hashes under another server key cannot be compared and
+    count as equal."""
     _algorithm, key, mac = stored.split("$")
     _wrapper, wrapped_key, inner = wrapped.split("$", 2)
     return key != wrapped_key or Argon2PasswordHasher().verify(mac, inner)
 
 
 def how_many(source: str) -> dict[str, int]:
-    """Imported passwords of a deployment that can be used: all that are ``stored``, and those that no fast hash
-    guards any more (``wrapped``, or set anew since)."""
+    """Imported passwords of a deployment that can be used: all that are ``stored``, and those that
+    no fast hash guards any more (``wrapped``, or set anew since)."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -125,9 +130,11 @@ def send_for_wrapping(*, now: datetime) -> None:
 
 
 def wrap_next(*, now: datetime) -> None:
-    """The outbox handler: wrap passwords for some seconds, staff first, and ask to be called again while any are left.
+    """The outbox handler: wrap passwords for some seconds, staff first, and ask to be called again
+    while any are left.
 
-    Nothing is locked while argon2 computes; a password that changed meanwhile stays. Safe to run twice or at once.
+    Nothing is locked while argon2 computes; a password that changed meanwhile stays. Safe to run
+    twice or at once.
     """
     waiting = _unwrapped()
     _store(list(_wrapped_in_time(waiting)))
@@ -141,7 +148,8 @@ def _unwrapped() -> list[tuple[int, str]]:
     with connection.cursor() as cursor:
         for condition in ("role <> %s", "role = %s"):
             cursor.execute(
-                f"SELECT id, password FROM users_user WHERE {condition} AND password LIKE %s LIMIT %s",  # noqa: S608
+                f"""SELECT id, password FROM users_user
+                    WHERE {condition} AND password LIKE %s LIMIT %s""",  # noqa: S608
                 [Role.NONE.value, f"{_STORED}%", _AT_ONCE - len(found)],
             )
             found += cursor.fetchall()
@@ -149,13 +157,16 @@ def _unwrapped() -> list[tuple[int, str]]:
 
 
 def _wrapped_in_time(rows: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str, str]]:
-    """Those that could be wrapped within the time of one call. One core is left for the people who wait."""
+    """Those that could be wrapped within the time of one call. One core is left for the people who
+    wait."""
     workers = max(1, (os.cpu_count() or 2) - 1)
     deadline = time.monotonic() + _SECONDS
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(rows), workers):
             batch = rows[start : start + workers]
-            for (pk, old), new in zip(batch, pool.map(lambda row: wrap(row[1]), batch), strict=True):
+            for (pk, old), new in zip(
+                batch, pool.map(lambda row: wrap(row[1]), batch), strict=True
+            ):
                 yield pk, old, new
             if time.monotonic() > deadline:
                 return

@@ -1,5 +1,6 @@
-"""What the staged rows mean together: which deployment this is, who each person is here, whose names collide, and what
-differs from the last import. Set-based, in the staging tables; nothing that stays is written."""
+"""What the staged rows mean together: which deployment this is, who each person is here, whose
+names collide, and what differs from the last import. Set-based, in the staging tables; nothing that
+stays is written."""
 
 from __future__ import annotations
 
@@ -27,22 +28,25 @@ _KNOWN_SOURCES = f"""
     LIMIT 1
 """  # noqa: S608 (names of our own tables)
 
-# A person's facts are what the last import took, overlaid with what the source says now: a row that vanished there
-# takes nothing away here.
+# A person's facts are what the last import took, overlaid with what the source says now: a row that
+# vanished there takes nothing away here.
 _PERSONS = f"""
     CREATE TEMPORARY TABLE import_person AS
-    SELECT a.user_ref, a.key AS auth_key, a.name, a.email, a.password, u.id AS user_id, base.facts AS base,
-        COALESCE(base.facts, '{{}}') || a.facts || COALESCE(q.facts, '{{}}') || COALESCE(s.facts, '{{}}')
-            || COALESCE(k.facts, '{{}}') AS facts,
+    SELECT a.user_ref, a.key AS auth_key, a.name, a.email, a.password, u.id AS user_id,
+        base.facts AS base,
+        COALESCE(base.facts, '{{}}') || a.facts || COALESCE(q.facts, '{{}}')
+            || COALESCE(s.facts, '{{}}') || COALESCE(k.facts, '{{}}') AS facts,
         false AS key_taken, false AS changed, false AS new_password
     FROM {PEOPLE} a
-    LEFT JOIN {PEOPLE} q ON q.table_name = 'quota' AND q.user_ref = a.user_ref AND q.state = 'imported'
+    LEFT JOIN {PEOPLE} q
+        ON q.table_name = 'quota' AND q.user_ref = a.user_ref AND q.state = 'imported'
     LEFT JOIN {PEOPLE} s
         ON s.table_name = 'subscription' AND s.user_ref = a.user_ref AND s.state = 'imported'
-    LEFT JOIN {PEOPLE} k ON k.table_name = 'apikey' AND k.user_ref = a.user_ref AND k.state = 'imported'
+    LEFT JOIN {PEOPLE} k
+        ON k.table_name = 'apikey' AND k.user_ref = a.user_ref AND k.state = 'imported'
     LEFT JOIN users_user u ON u.legacy_source = %(source)s AND u.legacy_id = a.user_ref
-    LEFT JOIN users_legacyrow base
-        ON base.source = %(source)s AND base.table_name = 'auth' AND base.key = a.key AND u.id IS NOT NULL
+    LEFT JOIN users_legacyrow base ON base.source = %(source)s AND base.table_name = 'auth'
+        AND base.key = a.key AND u.id IS NOT NULL
     WHERE a.table_name = 'auth' AND a.state = 'imported'
 """  # noqa: S608
 
@@ -51,7 +55,9 @@ _GROUP_FLAGS = f"""
     SELECT r.user_ref, unnest(r.flags) AS flag FROM {PEOPLE} r WHERE r.user_ref IS NOT NULL
     UNION ALL
     SELECT p.user_ref, 'no_quota_row' FROM import_person p
-    WHERE NOT EXISTS (SELECT 1 FROM {PEOPLE} q WHERE q.table_name = 'quota' AND q.user_ref = p.user_ref)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM {PEOPLE} q WHERE q.table_name = 'quota' AND q.user_ref = p.user_ref
+    )
     UNION ALL
     SELECT r.user_ref, 'username_is_email' FROM {PEOPLE} r
     JOIN {PEOPLE} other ON other.table_name = 'auth' AND other.email_folded = r.name_folded
@@ -72,12 +78,14 @@ _COMPARED_PEOPLE = """
         SELECT p.user_ref, p.facts || jsonb_build_object('flags', COALESCE(f.flags, '[]')) AS facts
         FROM import_person p LEFT JOIN flags f USING (user_ref)
     )
-    UPDATE import_person p SET facts = c.facts, changed = p.new_password OR p.base IS DISTINCT FROM c.facts
-        OR p.user_id IS NULL OR EXISTS (SELECT 1 FROM import_stale s WHERE s.user_ref = p.user_ref)
+    UPDATE import_person p SET facts = c.facts,
+        changed = p.new_password OR p.base IS DISTINCT FROM c.facts OR p.user_id IS NULL
+            OR EXISTS (SELECT 1 FROM import_stale s WHERE s.user_ref = p.user_ref)
     FROM complete c WHERE c.user_ref = p.user_ref
 """
 
-# kind, the value that is shared, the value that must differ for the kind to apply (None: it must not)
+# kind, the value that is shared, the value that must differ for the kind to apply (None: it must
+# not)
 _SHARED: tuple[tuple[str, str, str | None], ...] = (
     ("username_case_collision", "name_folded", "facts ->> 'username'"),
     ("email_case_collision", "email_folded", "facts ->> 'email'"),
@@ -88,8 +96,9 @@ _SHARED: tuple[tuple[str, str, str | None], ...] = (
 
 
 def known_source() -> str | None:
-    """The deployment that the staged people belong to, as an earlier import named it: the one most of whose people
-    have the same id and name. The file's path or the server's address may have changed."""
+    """The deployment that the staged people belong to, as an earlier import named it: the one most
+    of whose people have the same id and name. The file's path or the server's address may have
+    changed."""
     row = _one(_KNOWN_SOURCES)
     return row[0] if row else None
 
@@ -108,8 +117,8 @@ def forget() -> None:
 
 
 def find_people(source: str) -> dict[str, int]:
-    """Bring each person's rows together with who they are here; returns how many of each oddity that only shows
-    among all."""
+    """Bring each person's rows together with who they are here; returns how many of each oddity
+    that only shows among all."""
     with connection.cursor() as cursor:
         cursor.execute(_PERSONS, {"source": source})
         cursor.execute("CREATE INDEX ON import_person (user_ref)")
@@ -120,7 +129,9 @@ def find_people(source: str) -> dict[str, int]:
             groups, members = _flag_shared(cursor, kind, shared, distinct)
             found[kind] = members if kind == "shared_password_hash" else groups
         for kind in ("no_quota_row", "username_is_email"):
-            cursor.execute("SELECT count(DISTINCT user_ref) FROM import_flag WHERE flag = %s", [kind])
+            cursor.execute(
+                "SELECT count(DISTINCT user_ref) FROM import_flag WHERE flag = %s", [kind]
+            )
             found[kind] = cursor.fetchone()[0]
     return found
 
@@ -149,8 +160,9 @@ def _flag_shared(cursor: Any, kind: str, shared: str, distinct: str | None) -> t
 def give_names() -> None:
     """Decide the username of everybody who is new or whose name changed at the source.
 
-    Names are compared by PostgreSQL's lower(), as the unique index compares them. Of several the lowest legacy id
-    keeps the name, unless somebody here has it already; the others become ``name~<legacy id>``.
+    Names are compared by PostgreSQL's lower(), as the unique index compares them. Of several the
+    lowest legacy id keeps the name, unless somebody here has it already; the others become
+    ``name~<legacy id>``.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -172,7 +184,9 @@ def give_names() -> None:
             ) taken ON true
             """
         )
-        cursor.execute("SELECT user_ref, name FROM import_name WHERE given IS NULL ORDER BY user_ref")
+        cursor.execute(
+            "SELECT user_ref, name FROM import_name WHERE given IS NULL ORDER BY user_ref"
+        )
         losers = cursor.fetchall()
         attempt = 0
         while losers:
@@ -213,8 +227,9 @@ def _rename(cursor: Any, losers: list[tuple[int, str]], suffix: str) -> list[tup
 
 
 def give_addresses() -> None:
-    """Decide the email address of everybody who is new or whose address changed at the source. An address is one
-    person's: the lowest legacy id's, unless somebody here has it already. The others get none."""
+    """Decide the email address of everybody who is new or whose address changed at the source. An
+    address is one person's: the lowest legacy id's, unless somebody here has it already. The others
+    get none."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -235,7 +250,11 @@ def give_addresses() -> None:
             """
         )
         _flag_given(
-            cursor, "import_email", "email_dropped", "email_taken", "n.name IS NOT NULL AND n.given IS NULL"
+            cursor,
+            "import_email",
+            "email_dropped",
+            "email_taken",
+            "n.name IS NOT NULL AND n.given IS NULL",
         )
 
 
@@ -253,8 +272,8 @@ def _flag_given(cursor: Any, table: str, lost: str, taken: str, condition: str) 
 
 
 def find_changes(source: str) -> dict[str, int]:
-    """Complete each person's facts with their flags, and mark who is new or differs from the last import. Returns how
-    many of the imported rows are new, by table."""
+    """Complete each person's facts with their flags, and mark who is new or differs from the last
+    import. Returns how many of the imported rows are new, by table."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -271,7 +290,8 @@ def find_changes(source: str) -> dict[str, int]:
         cursor.execute(
             """
             INSERT INTO import_flag
-            SELECT p.user_ref, flag FROM import_person p, jsonb_array_elements_text(p.base -> 'flags') AS flag
+            SELECT p.user_ref, flag
+            FROM import_person p, jsonb_array_elements_text(p.base -> 'flags') AS flag
             WHERE (flag = ANY(%(named)s)
                     AND NOT EXISTS (SELECT 1 FROM import_name n WHERE n.user_ref = p.user_ref))
                 OR (flag = ANY(%(addressed)s)
@@ -281,7 +301,9 @@ def find_changes(source: str) -> dict[str, int]:
         )
         cursor.execute(_COMPARED_ROWS, [source])
         cursor.execute(_COMPARED_PEOPLE)
-        cursor.execute("SELECT table_name, count(*) FROM import_stale WHERE fresh GROUP BY table_name")
+        cursor.execute(
+            "SELECT table_name, count(*) FROM import_stale WHERE fresh GROUP BY table_name"
+        )
         return dict(cursor.fetchall())
 
 
@@ -290,7 +312,8 @@ def given_flags() -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT flag, count(DISTINCT user_ref) FROM import_flag WHERE flag = ANY(%s) GROUP BY flag
+            SELECT flag, count(DISTINCT user_ref) FROM import_flag
+            WHERE flag = ANY(%s) GROUP BY flag
             """,
             [[*_GIVEN_FLAGS, "key_taken"]],
         )
@@ -301,20 +324,28 @@ def to_do() -> dict[str, int]:
     """How many people are new, changed and unchanged."""
     row = _one(
         """
-        SELECT count(*) FILTER (WHERE user_id IS NULL), count(*) FILTER (WHERE changed AND user_id IS NOT NULL),
-            count(*) FILTER (WHERE NOT changed)
-        FROM import_person
+        SELECT count(*) FILTER (WHERE user_id IS NULL),
+            count(*) FILTER (WHERE user_id IS NOT NULL AND different),
+            count(*) FILTER (WHERE user_id IS NOT NULL AND NOT different)
+        FROM (SELECT user_id, new_password OR base IS DISTINCT FROM facts AS different
+              FROM import_person) p
         """
     )
     assert row is not None
     return dict(zip(("new", "changed", "unchanged"), row, strict=True))
 
 
+def to_write() -> int:
+    """How many people have something to write: their facts, or only how the source spells a row of
+    theirs."""
+    row = _one("SELECT count(*) FROM import_person WHERE changed")
+    assert row is not None
+    return int(row[0])
+
+
 def new_passwords() -> int:
     """How many people would get a usable password."""
-    row = _one(
-        "SELECT count(*) FROM import_person WHERE user_id IS NULL AND password IS NOT NULL"
-    )
+    row = _one("SELECT count(*) FROM import_person WHERE user_id IS NULL AND password IS NOT NULL")
     assert row is not None
     return int(row[0])
 

@@ -1,4 +1,5 @@
-"""How far a command has come, on the terminal: a bar that is drawn over, or a line now and then where there is none."""
+"""How far a command has come, on the terminal: a bar that is drawn over, or a line now and then
+where there is none."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""The account of an import: what was read and what became of it, row by row and credit by credit."""
+"""The account of an import: what was read and what became of it, row by row and credit by
+credit."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -31,11 +33,13 @@ ALWAYS = (
 
 
 class ImportUnproved(Exception):
-    """What was written does not account for what was read. The text says where; the run counts as failed."""
+    """What was written does not account for what was read. The text says where; the run counts as
+    failed."""
 
 
 def counted(tally: Tally, found: Mapping[str, int]) -> dict[str, Any]:
-    """The part of the report that the source alone decides. ``found``: oddities counted among all people."""
+    """The part of the report that the source alone decides. ``found``: oddities counted among all
+    people."""
     anomalies = {**dict.fromkeys(ALWAYS, 0), **tally.anomalies, **found}
     return {
         "tables": {
@@ -65,25 +69,46 @@ def shown(amount: Decimal) -> str:
 
 
 def check_rows(tally: Tally, tables: Mapping[str, Table], *, snapshot: bool) -> None:
-    """Every row that the database counted was read, and each became something. ``snapshot``: the counts and the rows
-    are of the same moment. Raises ImportUnproved."""
+    """Every row that the database counted was read, and each became something. ``snapshot``: the
+    counts and the rows are of the same moment. Raises ImportUnproved."""
     for name, table in tables.items():
-        counts = tally.tables.get(name, {})
-        read = counts.get("read", 0)
+        counts = tally.tables.get(name, Counter())
+        read = counts["read"]
         if snapshot and read != table.rows:
             raise ImportUnproved(
                 _("%(table)s holds %(there)d rows, but %(read)d were read.")
                 % {"table": name, "there": table.rows, "read": read}
             )
-        if read != sum(counts.get(state, 0) for state in (IMPORTED, KEPT, QUARANTINED)):
+        if read != sum(counts[state] for state in (IMPORTED, KEPT, QUARANTINED)):
             raise ImportUnproved(
                 _("%(table)s: not every row was imported, kept or quarantined.") % {"table": name}
             )
 
 
+_FILLED = (
+    "users_user",
+    "users_legacyrow",
+    "users_apikey",
+    "users_restriction",
+    "billing_account",
+    "billing_transfer",
+    "billing_statistics",
+    "subscriptions_standing",
+    "subscriptions_subscription",
+    "subscriptions_period",
+)
+
+
+def refresh_planner() -> None:
+    """Let PostgreSQL look at the tables that were just filled; until then it plans for empty
+    ones."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {', '.join(_FILLED)}")
+
+
 def check_ledger(source: str) -> None:
-    """The opening transfers of the deployment's people, corrections included, are the balances that the source told,
-    and so are their used credits. Raises ImportUnproved."""
+    """The opening transfers of the deployment's people, corrections included, are the balances that
+    the source told, and so are their used credits. Raises ImportUnproved."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -110,15 +135,18 @@ def check_ledger(source: str) -> None:
         balances, used = cursor.fetchone()
     if balances or used:
         raise ImportUnproved(
-            _("The balances of %(balances)d and the used credits of %(used)d people are not those of the source.")
+            _(
+                "The balances of %(balances)d and the used credits of %(used)d people are not "
+                "those of the source."
+            )
             % {"balances": balances, "used": used}
         )
 
 
-def vanished(source: str, before: Mapping[str, int], tally: Tally, new: Mapping[str, int]) -> dict[str, int]:
+def vanished(before: Mapping[str, int], tally: Tally, new: Mapping[str, int]) -> dict[str, int]:
     """Rows of earlier imports that the source does not have any more, per table; they stay here."""
     gone = {
-        name: there - (tally.tables.get(name, {}).get("read", 0) - new.get(name, 0))
+        name: there - (tally.tables.get(name, Counter())["read"] - new.get(name, 0))
         for name, there in before.items()
     }
     return {name: number for name, number in sorted(gone.items()) if number > 0}
@@ -128,6 +156,7 @@ def legacy_rows(source: str) -> dict[str, int]:
     """How many rows of each table earlier imports kept."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT table_name, count(*) FROM users_legacyrow WHERE source = %s GROUP BY table_name", [source]
+            "SELECT table_name, count(*) FROM users_legacyrow WHERE source = %s GROUP BY 1",
+            [source],
         )
         return dict(cursor.fetchall())

@@ -1,7 +1,9 @@
-"""The rows of the four tables that become ours: what each one says, what is odd about it, and what becomes of it. Pure.
+"""The rows of the four tables that become ours: what each one says, what is odd about it, and what
+becomes of it. Pure.
 
-A row is *imported* (it became part of a person), *kept* (its facts have no place here yet) or *quarantined* (it
-belongs to nobody, or cannot be read). Nothing is dropped: all three are stored whole, less their secrets.
+A row is *imported* (it became part of a person), *kept* (its facts have no place here yet) or
+*quarantined* (it belongs to nobody, or cannot be read). Nothing is dropped: all three are stored
+whole, less their secrets.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ _PREFIX = 11
 
 @dataclass(slots=True)
 class Staged:
-    """One source row, judged: what is stored of it, and (where imported) the facts taken from it."""
+    """One source row, judged: what is stored of it, and (where imported) the facts taken from
+    it."""
 
     table: str
     key: str
@@ -98,8 +101,8 @@ class Tally:
 
 
 class Keys:
-    """Names the rows of one table: by primary key where there is one, else by content, so that a second run finds
-    each row again. A name is never a secret, never long, and never given twice."""
+    """Names the rows of one table: by primary key where there is one, else by content, so that a
+    second run finds each row again. A name is never a secret, never long, and never given twice."""
 
     def __init__(self, columns: tuple[str, ...], *, unique: bool) -> None:
         self._columns = columns
@@ -107,8 +110,12 @@ class Keys:
 
     def name(self, row: Mapping[str, Any], digest: bytes) -> str:
         """``row``: as it is kept, secrets replaced."""
-        parts = [_part(row.get(column)) for column in self._columns]
-        name = ",".join(parts) if parts else f"row {digest.hex()}"
+        if len(self._columns) == 1:
+            name = _part(row.get(self._columns[0]))
+        elif self._columns:
+            name = ",".join(_part(row.get(column)) for column in self._columns)
+        else:
+            name = f"row {digest.hex()}"
         if len(name) > _LONGEST_KEY:
             name = f"key {hashlib.sha256(name.encode()).hexdigest()}"
         if self._given is None:
@@ -126,8 +133,8 @@ def _part(value: Any) -> str:
 class Reader:
     """Judges the rows of one deployment; ``auth`` first, for the other tables ask who exists.
 
-    ``encode_password`` makes the hash to store of CoAI's 64 hexadecimal digits. ``as_of``: the instant at which
-    subscriptions are counted as active.
+    ``encode_password`` makes the hash to store of CoAI's 64 hexadecimal digits. ``as_of``: the
+    instant at which subscriptions are counted as active.
     """
 
     def __init__(
@@ -159,7 +166,8 @@ class Reader:
         return self.tally.row(judge(cells, self._blank(table, cells, keys)))
 
     def keep(self, table: str, cells: Mapping[str, Cell], keys: Keys, owner: str | None) -> Staged:
-        """Judge a row of any other table. ``owner``: the column that names its user, if one does."""
+        """Judge a row of any other table. ``owner``: the column that names its user, if one
+        does."""
         staged = self._blank(table, cells, keys)
         staged.state = KEPT
         if owner is not None:
@@ -173,8 +181,8 @@ class Reader:
         return Staged(table, keys.name(kept, digest), None, IMPORTED, shown, digest)
 
     def _find_owner(self, staged: Staged, cell: Cell, *, strict: bool) -> None:
-        """Quarantine a row whose user does not exist. Where the table is not ours to know (``strict`` off), an empty
-        or non-positive number means nobody."""
+        """Quarantine a row whose user does not exist. Where the table is not ours to know
+        (``strict`` off), an empty or non-positive number means nobody."""
         ref = values.whole(cell)
         if not strict and (cell is None or cell == "" or (ref is not None and ref <= 0)):
             return
@@ -224,7 +232,8 @@ class Reader:
         return self.encode_password(hashed.strip().lower()), ()
 
     def _belongs(self, cells: Mapping[str, Cell], staged: Staged) -> None:
-        """Find the user of a row that there is one of for each user; a second one is quarantined."""
+        """Find the user of a row that there is one of for each user; a second one is
+        quarantined."""
         self._find_owner(staged, cells.get("user_id"), strict=True)
         owners = self._owners[staged.table]
         if staged.state == IMPORTED and staged.user_ref in owners:
@@ -321,15 +330,17 @@ def _quarantine(staged: Staged, reason: str, flag: str = "") -> None:
 
 
 def folded(value: str | None) -> str | None:
-    """Lower-cased as Unicode does, for counting collisions; None for what PostgreSQL cannot hold."""
+    """Lower-cased as Unicode does, for counting collisions; None for what PostgreSQL cannot
+    hold."""
     return value.lower() if value is not None and values.storable(value) else None
 
 
 def usable_name(raw: str | None, ref: int | None) -> tuple[str, tuple[str, ...]]:
     """A username that a console can show, and what was odd about the old one.
 
-    Control characters, marks that turn the direction of writing, and what is no UTF-8 become U+FFFD; a name of more
-    than 150 characters is cut; nothing at all becomes ``user~<legacy id>``. The exact old name still signs in.
+    Control characters, marks that turn the direction of writing, and what is no UTF-8 become
+    U+FFFD; a name of more than 150 characters is cut; nothing at all becomes ``user~<legacy id>``.
+    The exact old name still signs in.
     """
     if raw is None or not raw.strip():
         return f"user~{ref}", ("no_username",)
@@ -356,7 +367,11 @@ def usable_email(raw: str | None) -> tuple[str | None, tuple[str, ...]]:
     address = raw.strip()
     if not address:
         return None, ("empty_email",)
-    if len(address) > _LONGEST_EMAIL or not values.storable(address) or not _ADDRESS.fullmatch(address):
+    if (
+        len(address) > _LONGEST_EMAIL
+        or not values.storable(address)
+        or not _ADDRESS.fullmatch(address)
+    ):
         return None, ("invalid_email",)
     return address, ()
 

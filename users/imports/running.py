@@ -18,8 +18,8 @@ from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from audit import record
-from audit.execution import ActContext
 from audit.people import SYSTEM
+from audit.procedures import ActContext
 from users.hashers import from_coai
 from users.imports import passwords, planning, reports, staging
 from users.imports.configuration import TABLE as CONFIGURATION
@@ -48,7 +48,8 @@ class ImportBusy(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for. ``as_of``: the instant whose active subscriptions are counted; None: now."""
+    """What is asked for. ``as_of``: the instant whose active subscriptions are counted; None:
+    now."""
 
     address: Address
     zone: ZoneInfo
@@ -61,8 +62,9 @@ class Request:
 def import_deployment(request: Request, *, now: datetime, progress: Progress) -> dict[str, Any]:
     """Import a CoAI deployment, or (``dry_run``) find out what that would do; returns the report.
 
-    May be called again: what did not change at the source is not written again, and a run that was killed goes on.
-    Raises SourceUnreadable, ImportBusy (nothing was written), ImportUnproved (the run counts as failed).
+    May be called again: what did not change at the source is not written again, and a run that was
+    killed goes on. Raises SourceUnreadable, ImportBusy (nothing was written), ImportUnproved (the
+    run counts as failed).
     """
     configuration = read_configuration(request.configuration) if request.configuration else {}
     with one_at_a_time(), open_source(request.address) as source, staging.staging_area():
@@ -74,7 +76,8 @@ def one_at_a_time() -> Iterator[None]:
     """Hold the only place for an import. Waits for the place of one that was just killed."""
     deadline = time.monotonic() + _LOCK_PATIENCE
     with connection.cursor() as cursor:
-        # So that a server process whose client was killed gives up its work, and this lock, at once.
+        # So that a server process whose client was killed gives up its work, and this lock, at
+        # once.
         cursor.execute("SELECT set_config('client_connection_check_interval', '500ms', false)")
         while not _locked(cursor):
             if time.monotonic() > deadline:
@@ -129,10 +132,11 @@ class _Import:
         marks = self._marks()
         try:
             if not self.request.dry_run:
-                self._load(people)
+                self._load()
             self._keep()
             report = self._report(found, people, before)
             if self.row is not None:
+                reports.refresh_planner()
                 reports.check_ledger(self.name)
         except Exception as error:
             self._fail(error)
@@ -154,10 +158,12 @@ class _Import:
         staging.finish_people()
 
     def _telling(self, rows: Iterator[Staged]) -> Iterator[Staged]:
+        done = 0
         for done, row in enumerate(rows, 1):
             if done % 500 == 0:
                 self.progress.reach(done)
             yield row
+        self.progress.reach(done)
 
     def _plan(self) -> dict[str, int]:
         planning.forget()
@@ -209,11 +215,11 @@ class _Import:
             )
         return self.row
 
-    def _load(self, people: dict[str, int]) -> None:
-        """Write the people. A name that somebody took meanwhile makes the chunk fail; then we plan again."""
+    def _load(self) -> None:
+        """Write the people. A name that somebody took meanwhile makes the chunk fail; then we plan
+        again."""
         for attempt in range(1, _ATTEMPTS + 1):
-            people = planning.to_do()
-            work = people["new"] + people["changed"]
+            work = planning.to_write()
             if not work:
                 return
             try:
@@ -272,7 +278,8 @@ class _Import:
             keys = Keys(table.key, unique=_unique(table))
             self.reader.tally.tables.setdefault(name, Counter())
             rows = (
-                self.reader.keep(name, cells, keys, table.owner) for cells in self.source.rows(table)
+                self.reader.keep(name, cells, keys, table.owner)
+                for cells in self.source.rows(table)
             )
             keeping.table(name, rows, self.progress.reach)
         if self.configuration:
@@ -296,7 +303,11 @@ class _Import:
             "people": dict(people),
             "passwords": self._passwords(),
             "conflicts": dict(sorted(self.conflicts.items())),
-            "vanished": reports.vanished(self.name, before, tally, self.new_rows),
+            "vanished": reports.vanished(
+                {name: there for name, there in before.items() if name != CONFIGURATION},
+                tally,
+                self.new_rows,
+            ),
             "configuration": configuration,
             "source": {
                 "name": self.name,
@@ -350,7 +361,8 @@ def _unique(table: Table) -> bool:
 
 
 def _unused_name() -> str:
-    """A name for a deployment that is new here. A run that was killed before it wrote anybody left its own unused."""
+    """A name for a deployment that is new here. A run that was killed before it wrote anybody left
+    its own unused."""
     empty = ImportRun.objects.filter(state__in=_OPEN).order_by("pk")
     for run in empty:
         if not reports.legacy_rows(run.source):

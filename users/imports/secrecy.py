@@ -1,9 +1,11 @@
-"""What must not be kept in clear: password hashes, tokens, API keys and codes, wherever they stand. Pure.
+"""What must not be kept in clear: password hashes, tokens, API keys and codes, wherever they stand.
+Pure.
 
-A secret is told by the name of its column, by the name beside it (``key = smtp_password, value = …``), by the
-shape of its value, or, inside longer text, by a pattern. In its place stands ``{"digest": "…"}``, an HMAC under a
-key of this server, so that equal secrets stay recognisable as equal. Passwords get no digest at all
-(``{"digest": null}``): people choose them, so a digest could be searched.
+A secret is told by the name of its column, by the name beside it (``key = smtp_password, value =
+…``), by the shape of its value, or, inside longer text, by a pattern. In its place stands
+``{"digest": "…"}``, an HMAC under a key of this server, so that equal secrets stay recognisable as
+equal. Passwords get no digest at all (``{"digest": null}``): people choose them, so a digest could
+be searched.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from users.imports.values import Cell, storable
@@ -22,19 +26,74 @@ from users.imports.values import Cell, storable
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _CHOSEN = frozenset({"password", "passwd", "pwd", "pass", "passphrase", "passcode", "pin"})
 _ISSUED = frozenset(
-    {"secret", "secrets", "token", "tokens", "apikey", "apikeys", "hash", "digest", "salt", "otp", "totp"}
-    | {"mfa", "credential", "credentials", "cookie", "session", "jwt", "bearer", "signature", "private"}
+    {
+        "secret",
+        "secrets",
+        "token",
+        "tokens",
+        "apikey",
+        "apikeys",
+        "hash",
+        "digest",
+        "salt",
+        "otp",
+        "totp",
+    }
+    | {
+        "mfa",
+        "credential",
+        "credentials",
+        "cookie",
+        "session",
+        "jwt",
+        "bearer",
+        "signature",
+        "private",
+    }
     | {"accesskey", "secretkey", "privatekey", "authkey", "sk", "authorization"}
 )
 _KEYS_OF = frozenset(
-    {"api", "access", "auth", "app", "client", "secret", "private", "encryption", "signing", "license"}
+    {
+        "api",
+        "access",
+        "auth",
+        "app",
+        "client",
+        "secret",
+        "private",
+        "encryption",
+        "signing",
+        "license",
+    }
     | {"master", "stripe", "openai", "service", "webhook"}
 )
 _CODE_TABLES = frozenset(
-    {"redeem", "invitation", "invite", "coupon", "gift", "voucher", "cdk", "code", "codes", "verification"}
+    {
+        "redeem",
+        "invitation",
+        "invite",
+        "coupon",
+        "gift",
+        "voucher",
+        "cdk",
+        "code",
+        "codes",
+        "verification",
+    }
 )
 _ABOUT = frozenset(
-    {"at", "date", "time", "changed", "updated", "created", "expires", "expired", "count", "attempts"}
+    {
+        "at",
+        "date",
+        "time",
+        "changed",
+        "updated",
+        "created",
+        "expires",
+        "expired",
+        "count",
+        "attempts",
+    }
     | {"length", "limit", "used", "total", "max", "min", "enabled", "required", "is", "has", "type"}
 )
 _NAMING = ("key", "name", "option", "setting", "config_key", "item", "k")
@@ -65,24 +124,30 @@ _ASSIGNED = re.compile(
     (?P<value>[^\s"'\\,;&<>{}\[\]]{6,})
     """
 )
-_IN_URL = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s/:@]*:)(?P<value>[^\s/@]+)(?=@)", re.IGNORECASE)
+_TELLING = re.compile(r"pass|pwd|secret|token|key|credential", re.IGNORECASE)
+_IN_URL = re.compile(
+    r"(?P<before>[a-z][a-z0-9+.-]*://[^\s/:@]*:)(?P<value>[^\s/@]+)(?=@)", re.IGNORECASE
+)
 
 
-def words(name: str) -> list[str]:
+@lru_cache(4_096)
+def words(name: str) -> tuple[str, ...]:
     """The words of a column name, lower-cased: ``apiKey_hash`` → api, key, hash."""
-    return [word.lower() for word in _WORD.findall(name)]
+    return tuple(word.lower() for word in _WORD.findall(name))
 
 
+@lru_cache(4_096)
 def names_a_secret(name: str) -> bool:
     """Whether something called ``name`` is likely to be secret."""
     found = words(name)
-    if not _CHOSEN.isdisjoint(found) or not _ISSUED.isdisjoint(found):
+    if _chosen(name) or not _ISSUED.isdisjoint(found):
         return True
-    return any(before in _KEYS_OF and word in {"key", "keys"} for before, word in _pairs(found))
+    return any(before in _KEYS_OF and word in {"key", "keys"} for before, word in pairwise(found))
 
 
-def _pairs(found: list[str]) -> zip[tuple[str, str]]:
-    return zip(found, found[1:], strict=False)
+@lru_cache(4_096)
+def _chosen(name: str) -> bool:
+    return not _CHOSEN.isdisjoint(words(name))
 
 
 def shaped_like_a_secret(value: str) -> bool:
@@ -104,7 +169,8 @@ def _mixed(value: str) -> bool:
 
 
 class Keeper:
-    """Turns the rows of one deployment into JSON that may be kept. ``key`` belongs to this server alone."""
+    """Turns the rows of one deployment into JSON that may be kept. ``key`` belongs to this server
+    alone."""
 
     def __init__(self, key: bytes) -> None:
         self._key = hashlib.sha256(b"users.imports.secrecy:" + key).digest()
@@ -116,18 +182,23 @@ class Keeper:
 
     def row(self, table: str, cells: Mapping[str, Cell]) -> dict[str, Any]:
         """A whole row of any table, secrets replaced, in a form that jsonb can hold."""
-        named = self._secret_beside(cells)
-        return {
-            name if storable(name) else repr(name): self.cell(table, name, cell, beside=name in named)
-            for name, cell in cells.items()
-        }
+        beside = self._secret_beside(cells)
+        kept: dict[str, Any] = {}
+        for name, cell in cells.items():
+            shown, free = _treatment(table, name)
+            if cell is None or (free and type(cell) is int):
+                kept[shown] = cell
+            elif free and type(cell) is str and name not in beside:
+                kept[shown] = self._free(cell)
+            else:
+                kept[shown] = self.cell(table, name, cell, beside=name in beside)
+        return kept
 
     def cell(self, table: str, name: str, cell: Cell, *, beside: bool = False) -> Any:
         """One value; ``beside``: another column of the row says that this one is a secret."""
         if cell is None or cell == "" or cell == b"":
             return "" if isinstance(cell, str) else None
-        chosen = not _CHOSEN.isdisjoint(words(name))
-        if chosen and not _harmless(cell, name):
+        if _chosen(name) and not _harmless(cell, name):
             return {"digest": None}
         if isinstance(cell, str | bytes):
             if (beside or _secret_column(table, name)) and not _harmless(cell, name):
@@ -143,34 +214,51 @@ class Keeper:
             return [self.tree(name, inner) for inner in value]
         if isinstance(value, bool) or value is None:
             return value
-        return self.cell("", name, value if isinstance(value, int | float | str | bytes) else str(value))
+        return self.cell(
+            "", name, value if isinstance(value, int | float | str | bytes) else str(value)
+        )
 
     def clean(self, value: str) -> str:
         """Longer text with the secrets inside it replaced."""
-        value = _IN_URL.sub(lambda match: f"{match['before']}{self._mark(match['value'])}", value)
-        value = _ASSIGNED.sub(self._assigned, value)
+        if "://" in value:
+            value = _IN_URL.sub(
+                lambda match: f"{match['before']}{self._mark(match['value'])}", value
+            )
+        if ("=" in value or ":" in value) and _TELLING.search(value):
+            value = _ASSIGNED.sub(self._assigned, value)
+        if len(value) < _SHORTEST_SHAPED:
+            return value
         return _INSIDE.sub(lambda match: self._mark(match[0]), value)
 
     def _secret_beside(self, cells: Mapping[str, Cell]) -> frozenset[str]:
-        for name in _NAMING:
-            called = cells.get(name)
-            if isinstance(called, str) and names_a_secret(called):
-                return frozenset(_NAMED & cells.keys())
+        values = _NAMED & cells.keys()
+        if values:
+            for name in _NAMING:
+                called = cells.get(name)
+                if isinstance(called, str) and names_a_secret(called):
+                    return frozenset(values)
         return frozenset()
 
     def _free(self, cell: str | bytes) -> Any:
         value = cell.decode("utf-8", "surrogateescape") if isinstance(cell, bytes) else cell
-        if shaped_like_a_secret(value):
+        if len(value) < _SHORTEST_SHAPED and value.isalnum():
+            return value
+        if len(value) >= _SHORTEST_SHAPED and shaped_like_a_secret(value):
             return {"digest": self.digest(cell)}
-        if len(value) > _SHORTEST_SHAPED or "=" in value or ":" in value:
-            value = self.clean(value)
+        if value[:1].isdigit() and _NUMERIC.fullmatch(value):
+            return value
+        value = self.clean(value)
         if not storable(value):
-            raw = value.encode("utf-8", "surrogateescape") if _escaped(value) else value.encode("utf-8", "surrogatepass")
+            raw = (
+                value.encode("utf-8", "surrogateescape")
+                if _escaped(value)
+                else value.encode("utf-8", "surrogatepass")
+            )
             return {"base64": base64.b64encode(raw).decode()}
         return value
 
     def _assigned(self, match: re.Match[str]) -> str:
-        if _NUMERIC.fullmatch(match["value"]) and _CHOSEN.isdisjoint(words(match["name"])):
+        if _NUMERIC.fullmatch(match["value"]) and not _chosen(match["name"]):
             return match[0]
         return f"{match['name']}{match['between']}{self._mark(match['value'])}"
 
@@ -187,11 +275,18 @@ def _escaped(value: str) -> bool:
     return True
 
 
+@lru_cache(4_096)
+def _treatment(table: str, name: str) -> tuple[str, bool]:
+    """How a column is called in JSON, and whether its name tells nothing of a secret."""
+    shown = name if storable(name) else repr(name)
+    return shown, not _chosen(name) and not _secret_column(table, name)
+
+
+@lru_cache(4_096)
 def _secret_column(table: str, name: str) -> bool:
     if names_a_secret(name):
         return True
-    found = words(name)
-    return found[-1:] in (["code"], ["codes"]) and not _CODE_TABLES.isdisjoint(words(table))
+    return words(name)[-1:] in {("code",), ("codes",)} and not _CODE_TABLES.isdisjoint(words(table))
 
 
 def _harmless(cell: Cell, name: str) -> bool:
@@ -207,9 +302,12 @@ def _harmless(cell: Cell, name: str) -> bool:
     )
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
 def as_json(value: Any) -> str:
     """JSON of one form for one value, so that equal rows have equal digests."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    return _JSON.encode(value)
 
 
 def fingerprint(shown: str) -> bytes:

@@ -1,7 +1,8 @@
 """Reading a CoAI database: one consistent picture of it, whatever columns and tables it has.
 
-A source is introspected, never assumed: names are lower-cased, unknown tables and columns are read like known
-ones, and a cell arrives as None, int, float, str or bytes. Text that is not valid UTF-8 arrives with lone surrogates.
+A source is introspected, never assumed: names are lower-cased, unknown tables and columns are read
+like known ones, and a cell arrives as None, int, float, str or bytes. Text that is not valid UTF-8
+arrives with lone surrogates.
 """
 
 from __future__ import annotations
@@ -69,6 +70,9 @@ def require_coai(tables: dict[str, Table], location: str) -> None:
         missing = [column for column in columns if column not in table.columns]
         if missing:
             raise SourceUnreadable(
-                _("%(where)s is no CoAI database: its table “%(table)s” has no column “%(column)s”.")
+                _(
+                    "%(where)s is no CoAI database: its table “%(table)s” has no column "
+                    "“%(column)s”."
+                )
                 % {"where": location, "table": name, "column": missing[0]}
             )

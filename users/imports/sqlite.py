@@ -1,5 +1,6 @@
-"""Reading a CoAI database in SQLite. The file is copied through SQLite's backup API into a private temporary database
-first: one consistent state, also while CoAI writes, and nobody waits for us. SQLite removes the copy itself."""
+"""Reading a CoAI database in SQLite. The file is copied through SQLite's backup API into a private
+temporary database first: one consistent state, also while CoAI writes, and nobody waits for us.
+SQLite removes the copy itself."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ class SQLite:
             raise SourceUnreadable(_("There is no file %(path)s.") % {"path": self._path})
         copy = sqlite3.connect("")  # private, on disk, unlinked by SQLite as soon as it is made
         try:
-            with _opened(self._path) as original:
+            with _Opened(self._path) as original:
                 original.backup(copy)
         except (sqlite3.Error, OSError) as error:
             copy.close()
@@ -53,10 +54,13 @@ class SQLite:
         self._copy.close()
 
     def tables(self) -> dict[str, Table]:
-        """Every table but SQLite's own and virtual ones (the tables that hold their contents are there)."""
+        """Every table but SQLite's own and virtual ones (the tables that hold their contents are
+        there)."""
         found = self._ask("SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY name")
         names = [str(name) for name, _sql in found if not str(name).startswith("sqlite_")]
-        virtual = [str(name) for name, sql in found if str(sql).upper().startswith("CREATE VIRTUAL")]
+        virtual = [
+            str(name) for name, sql in found if str(sql).upper().startswith("CREATE VIRTUAL")
+        ]
         if virtual:
             self.warnings.append(
                 _("Virtual tables are read through the tables behind them: %(tables)s.")
@@ -66,7 +70,11 @@ class SQLite:
 
     def rows(self, table: Table) -> Iterator[dict[str, Cell]]:
         """Ordered by primary key, so that two runs read alike."""
-        order = f" ORDER BY {', '.join(quoted(name, chr(34)) for name in table.key)}" if table.key else ""
+        order = (
+            f" ORDER BY {', '.join(quoted(name, chr(34)) for name in table.key)}"
+            if table.key
+            else ""
+        )
         columns = ", ".join(quoted(name, '"') for name in table.spellings)
         try:
             cursor = self._copy.execute(
@@ -105,9 +113,9 @@ class SQLite:
             ) from error
 
 
-class _opened:
-    """The original, read-only. A file in a folder that cannot be written to is opened as immutable, which is only right
-    where nobody has changes waiting in a write-ahead log."""
+class _Opened:
+    """The original, read-only. A file in a folder that cannot be written to is opened as immutable,
+    which is only right where nobody has changes waiting in a write-ahead log."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,5 +1,6 @@
-"""Bringing the judged rows into PostgreSQL: temporary tables of this session, so that questions about all people at
-once (who shares a name?) are questions in SQL, and nothing is visible before it is decided."""
+"""Bringing the judged rows into PostgreSQL: temporary tables of this session, so that questions
+about all people at once (who shares a name?) are questions in SQL, and nothing is visible before it
+is decided."""
 
 from __future__ import annotations
 
@@ -33,14 +34,23 @@ _COLUMNS: LiteralString = """
     password text,
     password_group text
 """
-_TABLES = (PEOPLE, BATCH, "import_person", "import_flag", "import_name", "import_email", "import_stale")
-_COPY = """COPY {} (seq, table_name, key, user_ref, state, reason, row, digest, facts, flags, name, email,
-    name_folded, email_folded, password, password_group) FROM STDIN"""
+_TABLES = (
+    PEOPLE,
+    BATCH,
+    "import_person",
+    "import_flag",
+    "import_name",
+    "import_email",
+    "import_stale",
+)
+_COPY = """COPY {} (seq, table_name, key, user_ref, state, reason, row, digest, facts, flags, name,
+    email, name_folded, email_folded, password, password_group) FROM STDIN"""
 
 
 @contextmanager
 def staging_area() -> Iterator[None]:
-    """Empty staging tables for the time of the ``with``; they are gone with the session in any case."""
+    """Empty staging tables for the time of the ``with``; they are gone with the session in any
+    case."""
     _drop()
     with connection.cursor() as cursor:
         for table in (PEOPLE, BATCH):
@@ -58,10 +68,11 @@ def _drop() -> None:
 
 
 def copy_rows(table: str, rows: Iterable[Staged], *, first: int = 0) -> int:
-    """Copy judged rows into a staging table; returns how many. ``first``: the sequence number before theirs."""
+    """Copy judged rows into a staging table; returns how many. ``first``: the sequence number
+    before theirs."""
     number = first
     with connection.cursor() as cursor, cursor.copy(_COPY.format(table)) as copy:
-        for number, staged in enumerate(rows, first + 1):  # noqa: B007 (how many there were)
+        for number, staged in enumerate(rows, first + 1):
             copy.write_row(_as_tuple(number, staged))
     return number - first
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-# The columns by which a table names its user, most telling first; CoAI's own tables and the usual words elsewhere.
+# The columns by which a table names its user, most telling first; CoAI's own tables and the usual
+# words elsewhere.
 _OWNERS = ("user_id", "userid", "uid", "used_id", "poster_id", "owner_id")
 
 
 class SourceUnreadable(Exception):
-    """The database cannot be read; the text is the sentence for the terminal. Nothing was written."""
+    """The database cannot be read; the text is the sentence for the terminal. Nothing was
+    written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``name`` and ``columns`` lower-cased, as the source spells them in ``spelled`` and ``spellings``; ``key``: the
-    primary key, empty when there is none; ``kinds``: the declared types, lower-cased; ``rows``: how many, about."""
+    """``name`` and ``columns`` lower-cased, as the source spells them in ``spelled`` and
+    ``spellings``; ``key``: the primary key, empty when there is none; ``kinds``: the declared
+    types, lower-cased; ``rows``: how many, about."""
 
     name: str
     spelled: str
@@ -38,8 +41,8 @@ def quoted(name: str, mark: str) -> str:
 
 
 def by_name(tables: Iterable[Table]) -> dict[str, Table]:
-    """Tables by lower-cased name. Of two that differ only in case (MySQL on Linux allows it) the one spelled in lower
-    case has the name, the other is known as it is spelled."""
+    """Tables by lower-cased name. Of two that differ only in case (MySQL on Linux allows it) the
+    one spelled in lower case has the name, the other is known as it is spelled."""
     found: dict[str, Table] = {}
     for table in sorted(tables, key=lambda table: (table.spelled != table.name, table.spelled)):
         name = table.name if table.name not in found else table.spelled

@@ -1,7 +1,8 @@
-"""What a cell of a CoAI table means. Pure: a cell is None, int, float, str or bytes, as the database gave it.
+"""What a cell of a CoAI table means. Pure: a cell is None, int, float, str or bytes, as the
+database gave it.
 
-SQLite does not enforce its column types and old MySQL modes accept nearly anything, so every reading may fail;
-it then answers None (or names the oddity) and never raises.
+SQLite does not enforce its column types and old MySQL modes accept nearly anything, so every
+reading may fail; it then answers None (or names the oddity) and never raises.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _FALSE = frozenset({"0", "f", "false", "n", "no", "off", ""})
 
 
 def text(cell: Cell) -> str | None:
-    """The cell as text. Bytes that are not UTF-8 become lone surrogates, which ``storable`` refuses."""
+    """The cell as text. Bytes that are not UTF-8 become lone surrogates, which ``storable``
+    refuses."""
     if cell is None or isinstance(cell, str):
         return cell
     if isinstance(cell, bytes):
@@ -38,6 +40,8 @@ def storable(value: str) -> bool:
     """Whether PostgreSQL can hold the text: no NUL, no lone surrogate."""
     if "\x00" in value:
         return False
+    if value.isascii():
+        return True
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -46,7 +50,8 @@ def storable(value: str) -> bool:
 
 
 def whole(cell: Cell) -> int | None:
-    """A whole number within bigint, also when it was stored as text or as a float without a fraction."""
+    """A whole number within bigint, also when it was stored as text or as a float without a
+    fraction."""
     if isinstance(cell, float):
         number = int(cell) if cell.is_integer() else None
     elif isinstance(cell, int):
@@ -62,7 +67,7 @@ def truth(cell: Cell) -> bool | None:
     if cell is None:
         return False
     if isinstance(cell, int | float):
-        return {0: False, 1: True}.get(cell)
+        return bool(cell) if cell in (0, 1) else None
     if isinstance(cell, bytes) and len(cell) == 1 and cell < b"\x02":
         return cell == b"\x01"
     word = (text(cell) or "").strip().lower()
@@ -102,8 +107,9 @@ def money(cell: Cell) -> Money | None:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """An instant in UTC, and what was odd about the wall clock it came from: ``zero_date``, ``bad_date``,
-    ``clock_gap`` (an hour that the zone skipped) or ``clock_fold`` (an hour that it had twice)."""
+    """An instant in UTC, and what was odd about the wall clock it came from: ``zero_date``,
+    ``bad_date``, ``clock_gap`` (an hour that the zone skipped) or ``clock_fold`` (an hour that it
+    had twice)."""
 
     at: datetime | None
     oddity: str = ""
@@ -115,8 +121,9 @@ NO_MOMENT = Moment(None)
 def moment(cell: Cell, zone: ZoneInfo, *, later: bool = False) -> Moment:
     """The instant of a DATETIME: wall clock in ``zone``, unless the cell itself names its offset.
 
-    An hour that the zone had twice is read as the first one, or as the second where ``later`` (ends: in the
-    customer's favour). An hour that it skipped is read with the offset before the jump, so it lies after it.
+    An hour that the zone had twice is read as the first one, or as the second where ``later``
+    (ends: in the customer's favour). An hour that it skipped is read with the offset before the
+    jump, so it lies after it.
     """
     if cell is None or cell == "" or cell == b"":
         return NO_MOMENT
@@ -137,7 +144,8 @@ def moment(cell: Cell, zone: ZoneInfo, *, later: bool = False) -> Moment:
 
 
 def _parse(shown: str) -> datetime | None:
-    """ISO 8601, what MySQL prints, and what Go prints (``2024-03-01 12:00:00.123456789 +0800 CST``)."""
+    """ISO 8601, what MySQL prints, and what Go prints (``2024-03-01 12:00:00.123456789 +0800
+    CST``)."""
     shown = _FRACTION.sub(r".\1", shown)
     shown = _GO_ZONE.sub(r"\1:\2", shown)
     if not shown.isascii() or not shown[:4].isdigit() or shown[4:5] != "-":
@@ -149,7 +157,8 @@ def _parse(shown: str) -> datetime | None:
 
 
 def _from_epoch(number: float) -> Moment:
-    """Seconds or milliseconds since 1970, of a plausible size (2001 to 2286); other numbers are no dates."""
+    """Seconds or milliseconds since 1970, of a plausible size (2001 to 2286); other numbers are no
+    dates."""
     try:
         if 10**9 <= number < 10**10:
             return Moment(datetime.fromtimestamp(number, UTC))
@@ -174,7 +183,8 @@ def _in_utc(stated: datetime, zone: ZoneInfo, *, later: bool) -> Moment:
 
 
 def wall_clock(shown: str, zone: ZoneInfo) -> datetime | None:
-    """The instant that a person wrote as ``YYYY-MM-DD HH:MM:SS`` in ``zone``; None when it is no date."""
+    """The instant that a person wrote as ``YYYY-MM-DD HH:MM:SS`` in ``zone``; None when it is no
+    date."""
     return moment(shown, zone).at
 
 

@@ -70,9 +70,9 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("source", models.TextField()),
-                ("table_name", models.TextField()),
-                ("key", models.TextField()),
+                ("source", models.TextField(db_collation="C")),
+                ("table_name", models.TextField(db_collation="C")),
+                ("key", models.TextField(db_collation="C")),
                 ("row", models.JSONField()),
                 ("digest", models.BinaryField(max_length=16)),
                 (

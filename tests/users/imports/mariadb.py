@@ -42,7 +42,9 @@ class Server:
     def create(self, database, dump=None):
         """Make a database and load a dump into it: a path of .sql or .sql.gz, or the text itself."""
         with self.connect() as connection, connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+            cursor.execute(
+                f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+            )
         if dump is None:
             return
         if isinstance(dump, Path):
@@ -50,7 +52,12 @@ class Server:
         else:
             text = dump.encode()
         subprocess.run(
-            [_program("mariadb", "mysql"), f"--socket={self.socket}", "--user=coai", "--password=s3cr3t@/:"]
+            [
+                _program("mariadb", "mysql"),
+                f"--socket={self.socket}",
+                "--user=coai",
+                "--password=s3cr3t@/:",
+            ]
             + ["--default-character-set=utf8mb4", database],
             input=text,
             check=True,
@@ -70,7 +77,11 @@ def running():
     log = folder / "log"
     try:
         subprocess.run(
-            [_program("mariadb-install-db", "mysql_install_db"), "--no-defaults", f"--datadir={data}"]
+            [
+                _program("mariadb-install-db", "mysql_install_db"),
+                "--no-defaults",
+                f"--datadir={data}",
+            ]
             + ["--auth-root-authentication-method=normal", "--skip-test-db", *as_user],
             check=True,
             stdout=subprocess.DEVNULL,
@@ -78,9 +89,23 @@ def running():
         )
         with log.open("wb") as out:
             server = subprocess.Popen(
-                [_program("mariadbd", "mysqld"), "--no-defaults", f"--datadir={data}", f"--socket={socket}"]
-                + ["--skip-networking", "--innodb-flush-log-at-trx-commit=0", "--sql-mode=", *as_user]
-                + [f"--pid-file={folder}/pid", "--innodb-buffer-pool-size=64M", "--max-allowed-packet=64M"],
+                [
+                    _program("mariadbd", "mysqld"),
+                    "--no-defaults",
+                    f"--datadir={data}",
+                    f"--socket={socket}",
+                ]
+                + [
+                    "--skip-networking",
+                    "--innodb-flush-log-at-trx-commit=0",
+                    "--sql-mode=",
+                    *as_user,
+                ]
+                + [
+                    f"--pid-file={folder}/pid",
+                    "--innodb-buffer-pool-size=64M",
+                    "--max-allowed-packet=64M",
+                ],
                 stdout=out,
                 stderr=out,
             )
@@ -103,7 +128,9 @@ def _wait(server, socket, log):
     while True:
         try:
             with (
-                pymysql.connect(unix_socket=str(socket), user="root", autocommit=True) as connection,
+                pymysql.connect(
+                    unix_socket=str(socket), user="root", autocommit=True
+                ) as connection,
                 connection.cursor() as cursor,
             ):
                 cursor.execute("CREATE USER coai@localhost IDENTIFIED BY 's3cr3t@/:'")

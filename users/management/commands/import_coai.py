@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -28,17 +29,28 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         where = parser.add_mutually_exclusive_group(required=True)
-        where.add_argument("--sqlite", metavar="PATH", type=Path, help="CoAI's database file, chatnio.db")
-        where.add_argument("--mysql", metavar="URL", help="mysql://user:password@host:3306/database")
+        where.add_argument(
+            "--sqlite", metavar="PATH", type=Path, help="CoAI's database file, chatnio.db"
+        )
+        where.add_argument(
+            "--mysql", metavar="URL", help="mysql://user:password@host:3306/database"
+        )
         parser.add_argument("--config", metavar="FILE", type=Path, help="CoAI's config.yaml")
         parser.add_argument(
-            "--source-tz", metavar="ZONE", default="Asia/Shanghai", help="the zone of CoAI's wall clock"
+            "--source-tz",
+            metavar="ZONE",
+            default="Asia/Shanghai",
+            help="the zone of CoAI's wall clock",
         )
         parser.add_argument(
             "--as-of", metavar="WALL-CLOCK", help="count active subscriptions then; default: now"
         )
-        parser.add_argument("--dry-run", action="store_true", help="write nothing, report all the same")
-        parser.add_argument("--report", metavar="FILE", type=Path, help="write the report there, as JSON")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="write nothing, report all the same"
+        )
+        parser.add_argument(
+            "--report", metavar="FILE", type=Path, help="write the report there, as JSON"
+        )
         parser.add_argument(
             "--map-admins",
             metavar="ROLE",
@@ -56,7 +68,7 @@ class Command(BaseCommand):
                 returncode=_UNUSABLE,
             )
         try:
-            report = import_deployment(request, now=now(), progress=Progress(self.stderr._out))
+            report = import_deployment(request, now=now(), progress=Progress(sys.stderr))
         except (SourceUnreadable, ImportBusy) as error:
             raise CommandError(str(error), returncode=_UNUSABLE) from None
         except ImportUnproved as error:
