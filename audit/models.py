@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 class Act(models.Model):
     """One operation performed by one actor on a set of targets. Its id is the operation id that
-    people and the API see. Written only by audit.execution."""
+    people and the API see. Written only by audit.record."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     code = models.TextField()

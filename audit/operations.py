@@ -16,10 +16,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from audit import execution, people
-from audit.execution import Cap, Case, Guard, OperationRefused, Procedure, Receipts, Refusal
+from audit.execution import OperationRefused
 from audit.forms import OperationForm
 from audit.models import Act, Receipt
 from audit.people import Actor
+from audit.procedures import Cap, Case, Guard, Procedure, Receipts, Refusal
 
 MOST_AT_ONCE = 1_000
 UNDO_FOR = timedelta(days=30)

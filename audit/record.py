@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
@@ -16,10 +16,8 @@ from django.db.models import F
 
 from audit.models import Act, Receipt
 from audit.people import Actor
+from audit.procedures import ActContext, TargetReceipt
 from coai_admin.console import circumstances
-
-if TYPE_CHECKING:
-    from audit.execution import ActContext, TargetReceipt
 
 _ENTRY = """COPY audit_entry (id, created_at, act_id, action, actor_id, target_type, target_id,
          changes, reason,

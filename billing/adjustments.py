@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
-from audit.execution import ActContext, Change, Procedure, Refusal, Verdict
+from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
 from audit.targets import among
 from billing import ledger
 from billing.ledger import ADJUST_DOWN, ADJUST_UP, Posting

@@ -9,8 +9,8 @@ from decimal import Decimal
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from audit.execution import ActContext
 from audit.people import CreditLimits
+from audit.procedures import ActContext
 from coai_admin.console.templatetags.console import credits
 
 _DAY = timedelta(days=1)

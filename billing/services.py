@@ -12,8 +12,9 @@ from typing import NamedTuple
 from django.db import connection, transaction
 from django.utils.timezone import now as time_now
 
-from audit.execution import Receipts, execute
+from audit.execution import execute
 from audit.people import Actor
+from audit.procedures import Receipts
 from billing import ledger, statistics
 from billing.adjustments import ADJUST_CREDITS
 from billing.ledger import OPENING_BALANCE, OPENING_DEBT, Posting

@@ -10,8 +10,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from audit.execution import ActContext, Case, Refusal
 from audit.operations import Operation, not_oneself, outranks
+from audit.procedures import ActContext, Case, Refusal
 from users import restrictions, services
 from users.forms import LiftForm, SuspendForm
 from users.models import Restriction

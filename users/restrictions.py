@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce, JSONObject
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
-from audit.execution import ActContext, Change, Procedure, Refusal, Verdict
+from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
 from audit.targets import among
 from users.models import ApiKey, Restriction, Session, User
 

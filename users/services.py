@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from billing.services import open_accounts
 from django.db import transaction
 from django.utils.timezone import now as time_now
 
-from audit.execution import Receipts, execute
+from audit.execution import execute
 from audit.people import Actor
+from audit.procedures import Receipts
+from billing.services import open_accounts
 from subscriptions.services import open_standings
 from users import restrictions
 from users.models import Restriction, User

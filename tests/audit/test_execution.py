@@ -9,9 +9,10 @@ import pytest
 from django.db import connection, transaction
 
 from audit import execution, record
-from audit.execution import Change, OperationRefused, Procedure, Refusal
+from audit.execution import OperationRefused
 from audit.models import Act, AuditEntry, AuditPersonal, Receipt
 from audit.people import SYSTEM
+from audit.procedures import Change, Procedure, Refusal
 from coai_admin.console import circumstances
 from tests import checksum
 from tests.factories import NOON, make_staff, make_users

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from audit import record
-from audit.execution import ActContext, TargetReceipt
 from audit.models import Receipt
+from audit.procedures import ActContext, TargetReceipt
 from billing.adjustments import ADJUST_CREDITS
 from billing.ledger import ADJUST_DOWN, ADJUST_UP
 from billing.loading import load_history
@@ -97,6 +97,12 @@ def _adjustments(
         if rng.random() < 0.15:
             later = at + min(timedelta(hours=3), age * 0.01)
             yield _act(rng, later, line, -delta, "Meant for another account", by)
+    for hours in (2.2, 5.4, 26.0):  # something that one may still undo
+        there = [each for each in loyal if each.joined_at < now - timedelta(days=30)]
+        if there:
+            line = (rng.choice(there).place_in_line,)
+            at = now - timedelta(hours=hours)
+            yield _act(rng, at, line, Decimal(20), rng.choice(_GESTURES), Role.SUPPORT)
 
 
 def _act(

@@ -20,16 +20,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from audit import operations
-from audit.execution import AlreadyPerformed, OperationRefused, Receipts
+from audit.execution import AlreadyPerformed, OperationRefused
 from audit.forms import CONTROL_FIELDS, OperationForm
 from audit.models import Selection
 from audit.operations import Operation
+from audit.procedures import Receipts
 from audit.registry import operations as registered
 from users.access import permission, permission_named_by
 from users.kept_forms import kept_form
 from users.models import User
 from users.requests import StaffRequest
-from users.kept_forms import kept_form
 from users.views.acts import announce
 
 _PREVIEW_ROWS = 25
