@@ -55,8 +55,9 @@ SELECT entries.id, %(now)s, 'system', username FROM entries JOIN holding ON user
 
 # As the ledger has it: inserting a transfer moves its account, by a trigger for each row.
 _LEDGER = """posted AS (
-    INSERT INTO billing_transfer (created_at, account_id, code, delta, reason, group_id)
-    SELECT %(now)s, id, 400, %(delta)s, %(reason)s, %(act)s FROM holding
+    INSERT INTO billing_transfer (created_at, effective_at, account_id, code, delta, reason,
+                                  group_id)
+    SELECT %(now)s, %(now)s, id, 400, %(delta)s, %(reason)s, %(act)s FROM holding
     RETURNING id, account_id, balance_after
 )"""
 # As it would be without that protection.
@@ -67,9 +68,9 @@ _UNPROTECTED = """moved AS (
       FROM holding WHERE a.id = holding.id
     RETURNING a.id, a.balance, a.version
 ), posted AS (
-    INSERT INTO billing_transfer (created_at, effective_at, account_id, account_version, contra_id,
+    INSERT INTO billing_transfer (created_at, effective_at, account_id, account_version,
                                   code, delta, balance_after, reason, group_id)
-    SELECT %(now)s, %(now)s, id, version, 5, 400, %(delta)s, balance, %(reason)s, %(act)s
+    SELECT %(now)s, %(now)s, id, version, 400, %(delta)s, balance, %(reason)s, %(act)s
       FROM moved
     RETURNING id, account_id, balance_after
 )"""

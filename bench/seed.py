@@ -51,7 +51,7 @@ _RESTRICTIONS = """COPY users_restriction (user_id, kind, reason_id, public_text
 _ACCOUNTS = """COPY billing_account (id, user_id, balance, credited_total, debited_total,
     used_total, version, updated_at) FROM STDIN"""
 _TRANSFERS = """COPY billing_transfer (created_at, effective_at, account_id, account_version,
-    contra_id, code, delta, balance_after) FROM STDIN"""
+    code, delta, balance_after) FROM STDIN"""
 _STATISTICS = "COPY billing_statistics (user_id, balance, used, version) FROM STDIN"
 
 
@@ -191,9 +191,9 @@ def _transfers(profiles: list[Profile], users: int, now: datetime) -> Iterator[s
     for pk, person in _people(profiles, users):
         bought, used = _joined(pk, users, now), _joined(pk, users, now, 0.5)
         given, account = person.given, _FIRST + pk
-        yield f"{bought}\t{bought}\t{account}\t1\t2\t100\t{given}\t{given}\n"
+        yield f"{bought}\t{bought}\t{account}\t1\t100\t{given}\t{given}\n"
         left = given - person.used
-        yield f"{used}\t{used}\t{account}\t2\t1\t200\t-{person.used}\t{left}\n"
+        yield f"{used}\t{used}\t{account}\t2\t200\t-{person.used}\t{left}\n"
 
 
 def _statistics(profiles: list[Profile], users: int) -> Iterator[str]:

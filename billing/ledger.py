@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
@@ -77,10 +77,11 @@ WITH input AS MATERIALIZED (
            WITH ORDINALITY AS given (account_id, code, delta, reason, reverses_id, reverses_at,
                                      ref_type, ref_id, place)
 ), posted AS (
-    INSERT INTO billing_transfer (xid, id, created_at, account_id, code, delta, reason,
-                                  reverses_id, reverses_at, ref_type, ref_id, group_id, actor_id)
-    SELECT xid, id, %(now)s, account_id, code, delta, reason, reverses_id, reverses_at, ref_type,
-           ref_id, %(group)s, %(actor)s
+    INSERT INTO billing_transfer (xid, id, created_at, effective_at, account_id, code, delta,
+                                  reason, reverses_id, reverses_at, ref_type, ref_id, group_id,
+                                  actor_id)
+    SELECT xid, id, %(now)s, %(now)s, account_id, code, delta, reason, reverses_id, reverses_at,
+           ref_type, ref_id, %(group)s, %(actor)s
       FROM input ORDER BY account_id, place
     RETURNING id, account_version, balance_after
 )
@@ -92,31 +93,24 @@ SELECT kept.key, kept.request_hash, t.id, t.created_at, t.account_version, t.bal
   JOIN billing_transfer t ON t.id = kept.transfer_id AND t.created_at = kept.created_at
  WHERE kept.scope = %s AND kept.key = ANY(%s)
 """
-_BOOKED = """
-SELECT id, created_at, account_version, balance_after FROM billing_transfer
- WHERE id = %(id)s AND created_at = %(created_at)s
-"""
 _KEEP = """
 INSERT INTO billing_idempotency (scope, key, request_hash, transfer_id, created_at)
 SELECT %s, key, request_hash, transfer_id, %s
   FROM unnest(%s::text[], %s::bytea[], %s::bigint[]) AS kept (key, request_hash, transfer_id)
 """
-# One round trip: the key is new and the account allows it, or nothing is written.
+# One round trip: booked and kept, or no row comes back and nothing is written.
 DEBIT = """
-WITH seen AS (
-    SELECT request_hash, transfer_id, created_at FROM billing_idempotency
-     WHERE scope = 2 AND key = %(key)s
-), posted AS (
-    INSERT INTO billing_transfer (created_at, account_id, code, delta, reason, actor_id)
-    SELECT %(now)s, id, %(code)s, %(delta)s, %(reason)s, %(actor)s FROM billing_account
-     WHERE user_id = %(user)s AND NOT EXISTS (SELECT FROM seen)
+WITH posted AS (
+    INSERT INTO billing_transfer (created_at, effective_at, account_id, code, delta, reason,
+                                  actor_id)
+    SELECT %(now)s, %(now)s, id, %(code)s, %(delta)s, %(reason)s, %(actor)s FROM billing_account
+     WHERE user_id = %(user)s
     RETURNING id, created_at, account_version, balance_after
 ), kept AS (
     INSERT INTO billing_idempotency (scope, key, request_hash, transfer_id, created_at)
     SELECT 2, %(key)s, %(request_hash)s, id, created_at FROM posted
 )
-SELECT id, created_at, account_version, balance_after, NULL AS request_hash FROM posted
- UNION ALL SELECT transfer_id, created_at, NULL, NULL, request_hash FROM seen
+SELECT * FROM posted
 """
 
 
@@ -175,17 +169,20 @@ def debit(
         "reason": reason,
         "actor": actor_id,
     }
-    row = _retry_taken_key(lambda: _one(DEBIT, parameters))
-    if row is None:
-        raise _why_refused(user_id, amount)
-    first_hash = row[4]
-    if first_hash is None:
-        return Posted(*row[:4])
-    if bytes(first_hash) != request_hash:
-        raise IdempotencyConflict(key)
-    found = _one(_BOOKED, {"id": row[0], "created_at": row[1]})
-    assert found is not None
-    return Posted(*found)
+    row = None
+    try:
+        with _savepoint_if_needed(), connection.cursor() as cursor:
+            cursor.execute(DEBIT, parameters)
+            row = cursor.fetchone()
+    except IntegrityError as error:
+        if not _is_taken_key(error):
+            raise
+    if row is not None:
+        return Posted(*row)
+    first = _kept(Idempotency.Scope.DEBIT, {key: request_hash})
+    if first:
+        return first[key]
+    raise _why_refused(user_id, amount)
 
 
 def lock_accounts(user_ids: Sequence[int]) -> dict[int, int]:
@@ -253,19 +250,13 @@ def _post_once(
     group_id: uuid.UUID | None,
 ) -> list[Posted | None]:
     """Postings with keys: those that were booked before are read, the others booked and kept."""
-    keys = [posting.key for posting in postings if posting.key]
-    if len(set(keys)) < len(keys):
+    hashes = {posting.key: posting.request_hash for posting in postings if posting.key}
+    if len(hashes) < sum(posting.key is not None for posting in postings):
         raise ValueError("Two postings have the same key.")
-    with connection.cursor() as cursor:
-        cursor.execute(_SEEN, [Idempotency.Scope.POSTING, keys])
-        seen = {row[0]: (bytes(row[1]), Posted(*row[2:])) for row in cursor.fetchall()}
-    for posting in postings:
-        first = seen.get(posting.key) if posting.key else None
-        if posting.key and first and first[0] != posting.request_hash:
-            raise IdempotencyConflict(posting.key)
+    seen = _kept(Idempotency.Scope.POSTING, hashes)
     new = [posting for posting in postings if posting.key not in seen]
     fresh = iter(_insert(new, now=now, actor_id=actor_id, group_id=group_id) if new else ())
-    booked = [seen[posting.key][1] if posting.key in seen else next(fresh) for posting in postings]
+    booked = [seen[posting.key] if posting.key in seen else next(fresh) for posting in postings]
     _keep(
         [
             (posting, transfer)
@@ -293,26 +284,41 @@ def _keep(pairs: Sequence[tuple[Posting, Posted]], now: datetime) -> None:
         )
 
 
+def _kept(scope: int, hashes: dict[str, bytes]) -> dict[str | None, Posted]:
+    """The transfers that were booked under these keys. Raises IdempotencyConflict for another
+    body."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SEEN, [scope, list(hashes)])
+        rows = cursor.fetchall()
+    for key, request_hash, *_transfer in rows:
+        if bytes(request_hash) != hashes[key]:
+            raise IdempotencyConflict(key)
+    return {key: Posted(*transfer) for key, _request_hash, *transfer in rows}
+
+
 def _retry_taken_key(attempt: Callable[[], T]) -> T:
     """Who comes second with a key waits for the first and then fails on it: the first result is
     there to be read now."""
     try:
-        with transaction.atomic() if connection.in_atomic_block else nullcontext():
+        with _savepoint_if_needed():
             return attempt()
     except IntegrityError as error:
-        cause = error.__cause__
-        if not isinstance(cause, UniqueViolation):
-            raise
-        if cause.diag.constraint_name != "billing_idempotency_pkey":
+        if not _is_taken_key(error):
             raise
         return attempt()
 
 
-def _one(statement: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        row: tuple[Any, ...] | None = cursor.fetchone()
-        return row
+def _savepoint_if_needed() -> AbstractContextManager[None]:
+    """An error leaves the caller's transaction usable; a statement alone needs no savepoint."""
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()
+
+
+def _is_taken_key(error: IntegrityError) -> bool:
+    cause = error.__cause__
+    return (
+        isinstance(cause, UniqueViolation)
+        and cause.diag.constraint_name == "billing_idempotency_pkey"
+    )
 
 
 def _why_refused(user_id: int, amount: Decimal) -> InsufficientCredits | AccountUnavailable:

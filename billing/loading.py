@@ -13,8 +13,8 @@ from django.db import connection, transaction
 from billing.ledger import AccountUnavailable, InsufficientCredits, lock_accounts
 
 _CHUNK = 50_000
-_COPY = """COPY billing_transfer (id, created_at, account_id, code, delta, reason, reverses_id,
-    reverses_at, actor_id, group_id) FROM STDIN"""
+_COPY = """COPY billing_transfer (id, created_at, effective_at, account_id, code, delta, reason,
+    reverses_id, reverses_at, actor_id, group_id) FROM STDIN"""
 
 
 class Movement(Protocol):
@@ -111,6 +111,7 @@ def _rows(
                 reverses = (ids[start + undone], movements[undone].at)
             yield (
                 ids[place],
+                movement.at,
                 movement.at,
                 accounts[user_id],
                 movement.code,

@@ -78,7 +78,8 @@ class TransferCode(models.Model):
 
 
 class Transfer(models.Model):
-    """Credits moved between a user's account and one of the platform's: one row is both sides.
+    """Credits moved between a user's account and the platform's account of the code: one row is
+    both sides, so that they balance by construction.
 
     ``delta`` is seen from the user: positive credits, negative debits. Append-only; partitioned by
     month of ``created_at`` (booked; ``effective_at`` is when it happened).
@@ -90,7 +91,6 @@ class Transfer(models.Model):
     account = models.ForeignKey(
         Account, models.DO_NOTHING, db_constraint=False, related_name="transfers"
     )
-    contra = models.ForeignKey(Account, models.DO_NOTHING, db_constraint=False, related_name="+")
     code = models.ForeignKey(
         TransferCode, models.DO_NOTHING, db_constraint=False, db_column="code", related_name="+"
     )

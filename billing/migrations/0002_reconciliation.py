@@ -63,10 +63,9 @@ SELECT 'orphan', 'transfer', t.id, 'account ' || t.account_id, 'none'
  WHERE t.account_id < 1000 OR NOT EXISTS (SELECT FROM billing_account a WHERE a.id = t.account_id)
 UNION ALL
 SELECT 'code', 'transfer', t.id,
-       coalesce('direction ' || c.direction || ', account ' || c.contra_id, 'a known code'),
-       'code ' || t.code || ', ' || t.delta || ', account ' || t.contra_id
+       coalesce('direction ' || c.direction, 'a known code'), 'code ' || t.code || ', ' || t.delta
   FROM billing_transfer t LEFT JOIN billing_transfer_code c ON c.code = t.code
- WHERE c.code IS NULL OR sign(t.delta) <> c.direction OR t.contra_id <> c.contra_id
+ WHERE c.code IS NULL OR sign(t.delta) <> c.direction
 UNION ALL
 SELECT 'reversal', 'transfer', id, 'a transfer of the account in the other direction',
        coalesce(original::text, 'none')

@@ -33,7 +33,9 @@ def bounds():
 
 def book(account, at):
     sql(
-        "INSERT INTO billing_transfer (created_at, account_id, code, delta) VALUES (%s, %s, %s, 1)",
+        "INSERT INTO billing_transfer (created_at, effective_at, account_id, code, delta)"
+        " VALUES (%s, %s, %s, %s, 1)",
+        at,
         at,
         account.pk,
         PURCHASE,

@@ -138,21 +138,23 @@ def test_account_of_the_platform_holds_nothing_and_belongs_to_nobody(columns):
 def test_raw_insert_cannot_choose_what_the_ledger_works_out():
     account = holder(5)
     sql(
-        "INSERT INTO billing_transfer (created_at, account_id, code, delta, account_version,"
-        " balance_after, contra_id) VALUES (%s, %s, %s, 3, 77, 1000, 9)",
+        "INSERT INTO billing_transfer (created_at, effective_at, account_id, code, delta,"
+        " account_version, balance_after) VALUES (%s, %s, %s, %s, 3, 77, 1000)",
+        NOON,
         NOON,
         account.pk,
         PURCHASE,
     )
     transfer = Transfer.objects.get(account=account, delta=3)
-    assert (transfer.account_version, transfer.balance_after, transfer.contra_id) == (2, 8, 2)
+    assert (transfer.account_version, transfer.balance_after) == (2, 8)
 
 
 def test_raw_insert_of_a_debit_beyond_the_floor_inserts_nothing():
     account = holder(5)
     count = sql(
-        "INSERT INTO billing_transfer (created_at, account_id, code, delta)"
-        " VALUES (%s, %s, 401, -6)",
+        "INSERT INTO billing_transfer (created_at, effective_at, account_id, code, delta)"
+        " VALUES (%s, %s, %s, 401, -6)",
+        NOON,
         NOON,
         account.pk,
     )
@@ -165,6 +167,49 @@ def test_every_code_has_a_direction_a_contra_account_and_a_name():
     assert TransferCode.objects.count() == 23
     assert not TransferCode.objects.exclude(contra__lt=1000).exists()
     assert not TransferCode.objects.filter(direction=1).exclude(floor=0).exists()
+
+
+CODES = [
+    *(100, 110, 120, 130, 140, 150, 151, 200, 210, 211, 250, 260, 300, 310, 311),
+    *(400, 401, 410, 411, 500, 510, 600, 601),
+]
+
+
+def test_every_code_is_tried():
+    assert set(CODES) == set(TransferCode.objects.values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_code_moves_credits_as_the_table_of_codes_says(code):
+    rule = TransferCode.objects.get(pk=code)
+    account = holder(100, overdraft_limit=20, settle_slack=3)
+    give(account, -50, 200)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        give(account, -rule.direction, code)
+    if rule.direction < 0:
+        deepest = {
+            TransferCode.Floor.ZERO: 50,
+            TransferCode.Floor.OVERDRAFT: 70,
+            TransferCode.Floor.SLACK: 73,
+        }[TransferCode.Floor(rule.floor)]
+        assert give(account, -deepest - 1, code) is None
+        assert give(account, -deepest, code).balance_after == 50 - deepest
+        moved = -deepest
+    else:
+        assert give(account, 7, code).balance_after == 57
+        moved = 7
+    account.refresh_from_db()
+    assert account.used_total == 50 - (moved if rule.counts_as_used else 0)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_code_of_spending_is_what_a_frozen_account_refuses(code):
+    rule = TransferCode.objects.get(pk=code)
+    account = holder(100, status=Account.Status.FROZEN)
+    if rule.code in (250, 260):  # nothing was used that could be given back
+        return
+    refused = give(account, rule.direction, code) is None
+    assert refused == (rule.floor == TransferCode.Floor.OVERDRAFT)
 
 
 def test_chart_of_accounts_is_complete():

@@ -51,7 +51,7 @@ def test_post_moves_the_account_and_says_what_it_booked():
     transfer = Transfer.objects.get(pk=booked.id)
     assert (booked.version, booked.balance_after, booked.created_at) == (1, Decimal("12.5"), NOON)
     assert (transfer.account_version, transfer.balance_after) == (1, Decimal("12.5"))
-    assert (transfer.contra.code, transfer.code.name) == ("purchases", "purchase")
+    assert (transfer.code.contra.code, transfer.code.name) == ("purchases", "purchase")
     assert (transfer.group_id, transfer.actor_id, transfer.reason) == (group, 9, "a pack")
     assert (transfer.ref_type, transfer.ref_id, transfer.effective_at) == (3, 77, NOON)
 

@@ -204,9 +204,10 @@ def test_copy_finds_what_was_committed_long_after_its_id_was_drawn():
             give(early, 5)  # draws the lower id and is still running below
             with second.cursor() as cursor:
                 cursor.execute(
-                    "INSERT INTO billing_transfer (created_at, account_id, code, delta)"
-                    " VALUES (%s, %s, 100, 7)",
-                    [NOON, late.pk],
+                    "INSERT INTO billing_transfer"
+                    " (created_at, effective_at, account_id, code, delta)"
+                    " VALUES (%s, %s, %s, 100, 7)",
+                    [NOON, NOON, late.pk],
                 )
             results = at_once(*[lambda: _copy(4)])
             assert results == [1]
