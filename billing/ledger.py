@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
@@ -159,7 +159,7 @@ def debit(
     if amount <= 0:
         raise ValueError("A debit takes a positive amount.")
     request_hash = digest(user_id, code, exact(amount).normalize())
-    parameters = {
+    parameters: dict[str, Any] = {
         "user": user_id,
         "code": code,
         "delta": -amount,
