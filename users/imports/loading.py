@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
@@ -49,6 +50,7 @@ _WAITING = """
     ORDER BY p.user_ref
 """
 # In the order of the fields of Here.
+_FACTS_HERE = [each.name for each in fields(Here)]
 _HERE = """
     SELECT u.id, u.username, u.email, u.role, u.joined_at, s.tier, s.ends_at, s.months,
         s.legacy_months, s.subscription_id, u.import_flags, a.status = 3,
@@ -138,17 +140,9 @@ class Loader:
         if not ids:
             return {}
         cursor.execute(_HERE, [self.settings.now, ids])
-        rows: list[Any] = cursor.fetchall()
         return {
-            pk: Here(
-                *facts,
-                flags=tuple(flags),
-                account_closed=closed,
-                suspended=suspended,
-                suspensions=tuple(suspensions),
-                keys=frozenset(keys),
-            )
-            for pk, *facts, flags, closed, suspended, suspensions, keys in rows
+            pk: Here(**dict(zip(_FACTS_HERE, facts, strict=True)))
+            for pk, *facts in cursor.fetchall()
         }
 
     def _write(self, people: Sequence[Person]) -> None:

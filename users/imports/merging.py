@@ -8,7 +8,7 @@ the source's two balances is added to ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -35,11 +35,11 @@ class Here:
     months: int
     legacy_months: int
     subscription_id: int | None
-    flags: tuple[str, ...]
+    flags: Sequence[str] = ()
     account_closed: bool = False
     suspended: bool = False
-    suspensions: tuple[int, ...] = ()
-    keys: frozenset[str] = frozenset()
+    suspensions: Sequence[int] = ()
+    keys: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Outcome:
     flags: list[str] | None = None
     opening: tuple[Decimal, Decimal] | None = None
     suspend: bool = False
-    lift: tuple[int, ...] = ()
+    lift: Sequence[int] = ()
     standing: Standing | None = None
     key: tuple[str, str, datetime | None] | None = None
     revoke_key: str | None = None

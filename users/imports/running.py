@@ -6,7 +6,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings as site
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from audit import record
@@ -349,9 +349,12 @@ class _Import:
             )
 
     def _fail(self, error: Exception) -> None:
-        if self.row is not None and connection.is_usable() and not connection.in_atomic_block:
-            self.row.state = ImportRun.State.FAILED
-            self.row.report = {"error": str(error)}
+        """Note the failure beside the run, unless the database is what failed."""
+        if self.row is None:
+            return
+        self.row.state = ImportRun.State.FAILED
+        self.row.report = {"error": str(error)}
+        with suppress(DatabaseError), transaction.atomic():
             self.row.save(update_fields=["state", "report"])
 
 

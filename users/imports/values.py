@@ -148,7 +148,8 @@ def _parse(shown: str) -> datetime | None:
     CST``)."""
     shown = _FRACTION.sub(r".\1", shown)
     shown = _GO_ZONE.sub(r"\1:\2", shown)
-    if not shown.isascii() or not shown[:4].isdigit() or shown[4:5] != "-":
+    plain = shown.isascii() and shown.isprintable()
+    if not plain or not shown[:4].isdigit() or shown[4:5] != "-":
         return None
     try:
         return datetime.fromisoformat(shown)
