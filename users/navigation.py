@@ -33,7 +33,10 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
     ),
     (
         _("Records"),
-        (Place(_("Audit"), "audit", "audit", "audit.inspect"),),
+        (
+            Place(_("Audit"), "audit", "audit", "audit.inspect"),
+            Place(_("Imports"), "imports:list", "import", "imports.inspect"),
+        ),
     ),
     (
         _("You"),

@@ -36,7 +36,7 @@ KINDS: dict[str, Kind] = {
         _("Usernames equal but for case"),
         _(
             "Groups of usernames that differ only in capital letters. The older account keeps the "
-            "name; each later"
+            "name; each later "
             "one is called name~id here and still signs in by its exact old name."
         ),
     ),

@@ -1,6 +1,11 @@
 """Reports of imports: /admin/imports/…"""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from users.views import imports
 
 app_name = "imports"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", imports.runs, name="list"),
+    path("<int:run_id>/", imports.report, name="detail"),
+]
