@@ -72,8 +72,8 @@ def _figures(run: ImportRun) -> list[dict[str, Any]]:
     sums = report.get("sums", {})
     return [
         {"label": _("accounts"), "value": f"{tables.get('auth', {}).get('imported', 0):,}"},
-        {"label": _("credits held"), "value": _credits(sums, "quota")},
-        {"label": _("credits used before"), "value": _credits(sums, "used")},
+        {"label": _("credits held"), **_credits(sums, "quota")},
+        {"label": _("credits used before"), **_credits(sums, "used")},
         {
             "label": _("live subscriptions"),
             "value": f"{sum(report.get('active_by_level', {}).values()):,}",
@@ -84,8 +84,13 @@ def _figures(run: ImportRun) -> list[dict[str, Any]]:
     ]
 
 
-def _credits(sums: dict[str, str], name: str) -> str:
-    return credits(Decimal(sums[name])) if name in sums else ""
+def _credits(sums: dict[str, str], name: str) -> dict[str, str]:
+    """To the cent in large, exact below it."""
+    if name not in sums:
+        return {"value": ""}
+    exact = Decimal(sums[name])
+    cents = round(exact, 2)
+    return {"value": credits(cents), "more": credits(exact) if exact != cents else ""}
 
 
 def _by_tier(active: dict[str, int]) -> str:
