@@ -17,15 +17,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from django.db.models import QuerySet
 from django.utils.timezone import now as time_now
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from audit.models import Act, AuditEntry
+from audit.models import Act, AuditEntry, Selection
 from bench.report import Case, case
 from billing.services import adjust_credits
 from users.demo.loading import load_demo
@@ -45,12 +46,14 @@ _WIDE_NAME = "漢字仮名交じり文の長い名前を持つ利用者さんで
 
 
 class Shot(NamedTuple):
-    """A page: the file's name, its address (``{user}`` and so on come from ``_places``), and who
-    looks; nobody is signed in where ``role`` is empty."""
+    """A page: the picture's name, the address (``{user}`` and so on come from ``_places``), who
+    looks (nobody is signed in where ``role`` is empty), and what is clicked before."""
 
     name: str
     path: str
     role: str = "super_admin"
+    clicks: tuple[str, ...] = ()
+    status: int = 200
 
 
 NOBODY_THERE = (
@@ -65,27 +68,42 @@ PAGES = (
     Shot("home-support", "/admin/", "support"),
     Shot("users", "/admin/users/"),
     Shot("users-read-only", "/admin/users/", "read_only"),
-    Shot("users-suspended", "/admin/users/?restriction=suspension"),
+    Shot("users-support", "/admin/users/", "support"),
+    Shot("users-by-used", "/admin/users/?sort=-used"),
+    Shot("users-filters", "/admin/users/", clicks=("#filters-key",)),
+    Shot("users-menu", "/admin/users/", clicks=("tr:nth-child(3) .acts-key",)),
+    Shot("users-selected", "/admin/users/", clicks=("tr:nth-child(2) [data-pick]",)),
     Shot("users-none-found", "/admin/users/?q=nobody-is-called-this"),
     Shot("users-wide-name", "/admin/users/?q={wide_name}"),
+    Shot("users-export", "/admin/users/export/"),
     Shot("user", "/admin/users/{user}/"),
+    Shot("user-credits", "/admin/users/{user}/?tab=credits"),
+    Shot("user-access", "/admin/users/{user}/?tab=access"),
+    Shot("user-audit", "/admin/users/{user}/?tab=audit"),
     Shot("user-read-only", "/admin/users/{user}/", "read_only"),
+    Shot("user-reveal", "/admin/users/{user}/reveal/", "support"),
     Shot("user-suspended", "/admin/users/{suspended}/"),
     Shot("user-wide-name", "/admin/users/{wide}/"),
+    Shot("user-wide-name-credits", "/admin/users/{wide}/?tab=credits"),
+    Shot("user-wide-name-access", "/admin/users/{wide}/?tab=access"),
+    Shot("user-acts", "/admin/users/{user}/acts/"),
     Shot("adjust-credits", "/admin/users/{user}/billing.adjust_credits/"),
     Shot("suspend", "/admin/users/{user}/users.suspend/"),
     Shot("lift-restriction", "/admin/users/{suspended}/users.lift_restriction/"),
     Shot("suspend-wide-name", "/admin/users/{wide}/users.suspend/"),
+    Shot("adjust-credits-many", "/admin/selections/{selection}/billing.adjust_credits/"),
+    Shot("suspend-many", "/admin/selections/{selection}/users.suspend/"),
     Shot("act", "/admin/acts/{act}/"),
+    Shot("act-with-undo", "/admin/acts/{recent}/"),
     Shot("audit", "/admin/audit/"),
     Shot("audit-support", "/admin/audit/", "support"),
     Shot("audit-entry", "/admin/audit/{entry}/"),
     Shot("imports", "/admin/imports/"),
     Shot("own-password", "/admin/account/password/"),
     Shot("own-sessions", "/admin/account/sessions/"),
-    Shot("bad-request", "/admin/users/?nonsense=1"),
-    Shot("forbidden", "/admin/users/{user}/users.suspend/", "read_only"),
-    Shot("not-found", "/admin/nothing-is-here/"),
+    Shot("bad-request", "/admin/users/?nonsense=1", status=400),
+    Shot("forbidden", "/admin/users/{user}/users.suspend/", "read_only", status=403),
+    Shot("not-found", "/admin/nothing-is-here/", status=404),
 )
 
 
@@ -153,7 +171,7 @@ class Camera:
         """The table of users as a visitor of the repository sees it."""
         _README.parent.mkdir(parents=True, exist_ok=True)
         with self._as("super_admin", 1440, 900, "light") as page:
-            page.goto(f"{self.site}/admin/users/", wait_until="networkidle")
+            page.goto(f"{self.site}/admin/users/?sort=-seen", wait_until="networkidle")
             page.screenshot(path=_README)
         self.taken += 1
 
@@ -163,15 +181,20 @@ class Camera:
         where = f"{scene}/{shot.name}-{view}"
         self._heard.clear()
         answer = page.goto(self.site + shot.path.format_map(places), wait_until="networkidle")
+        for selector in shot.clicks:
+            page.locator(selector).first.click()
+            page.wait_for_timeout(400)
         page.screenshot(path=_FOLDER / f"{where}.png", full_page=True)
         self.taken += 1
-        heard = list(self._heard)
-        expected = {"bad-request": 400, "forbidden": 403, "not-found": 404}.get(shot.name, 200)
-        status = answer.status if answer else 0
-        if status != expected:
+        self._judge(page, where, shot.status, answer.status if answer else 0)
+
+    def _judge(self, page: Page, where: str, wanted: int, status: int) -> None:
+        """Note what is wrong with a page that lies open."""
+        # The browser calls a page of ours that answers 404 an error, too.
+        expected = f"status of {wanted}" if wanted != 200 else "\0"
+        heard = [said for said in self._heard if expected not in said]
+        if status != wanted:
             heard.append(f"answered {status}")
-        elif expected != 200:
-            heard = [each for each in heard if f"status of {status}" not in each]
         if heard:
             self.complaints.add(where)
             print(f"{where}: {'; '.join(heard)}")
@@ -234,22 +257,37 @@ def _places() -> dict[str, str]:
         internal_note=_WIDE_NAME * 4,
         now=now,
     )
-    user = User.objects.order_by("-account__version").first()
-    suspended = User.objects.restricted("suspension", now).exclude(pk=wide.pk).first()
-    act = Act.objects.order_by("-changed").first()
-    entry = AuditEntry.objects.filter(act_id__isnull=False).order_by("-pk").first()
-    assert user
-    assert suspended
-    assert act
-    assert entry
     return {
-        "user": str(user.pk),
-        "suspended": str(suspended.pk),
+        "user": _first(_with_a_past(now)),
+        "suspended": _first(User.objects.restricted("suspension", now).exclude(pk=wide.pk)),
         "wide": str(wide.pk),
         "wide_name": _WIDE_NAME,
-        "act": str(act.pk),
-        "entry": str(entry.pk),
+        "act": _first(Act.objects.order_by("-changed")),
+        "recent": _first(Act.objects.order_by("-created_at")),
+        "entry": _first(AuditEntry.objects.filter(act_id__isnull=False).order_by("-pk")),
+        "selection": str(_selection(now).pk),
     }
+
+
+def _with_a_past(now: datetime) -> QuerySet[User]:
+    """Who subscribes, was dealt with by staff, and has the longest history."""
+    known = AuditEntry.objects.filter(target_type="user", act_id__isnull=False)
+    return User.objects.filter(
+        pk__in=known.values("target_id"), standing__ends_at__gt=now, standing__tier__gt=0
+    ).order_by("-account__version")
+
+
+def _selection(now: datetime) -> Selection:
+    """Forty users that the super admin picked."""
+    ids = list(User.objects.filter(role=Role.NONE).order_by("pk").values_list("pk", flat=True)[:40])
+    owner = User.objects.get(role=Role.SUPER_ADMIN)
+    return Selection.objects.create(owner=owner, ids=ids, expires_at=now + timedelta(hours=1))
+
+
+def _first(rows: QuerySet[Any]) -> str:
+    found = rows.first()
+    assert found is not None
+    return str(found.pk)
 
 
 @contextlib.contextmanager

@@ -108,20 +108,21 @@ def _single(rng: random.Random, person: DemoPerson, number: int, now: datetime) 
     line = (person.place_in_line,)
     age = now - person.joined_at
     at = now - min(age * 0.9, timedelta(days=rng.lognormvariate(3.2, 1.1)))
-    code = rng.choice([*_WHY])
+    code = rng.choice([code for code in _WHY if number % 4 != 1 or _WHY[code][1]])
     reason, days = _WHY[code]
     ticket = _ticket(rng) if rng.random() < 0.6 else ""
     if number % 4 == 0:  # for good
         yield Suspending(at, line, "fraud_payment", None, _WHY["fraud_payment"][0], ticket)
     elif number % 4 == 1:  # live, with an end
-        recent = now - min(age * 0.5, timedelta(days=(days or 7) * 0.8 * rng.random()))
-        by = "support" if days is not None and days <= 7 else "user_admin"
-        yield Suspending(recent, line, code, days or 30.0, reason, ticket, by)
+        assert days
+        recent = now - min(age * 0.5, timedelta(days=days * 0.8 * rng.random()))
+        by = "support" if days <= 7 else "user_admin"
+        yield Suspending(recent, line, code, days, reason, ticket, by)
     elif number % 4 == 2:  # lifted
         yield Suspending(at, line, code, days, reason, ticket)
         lifted = at + min(timedelta(days=(days or 20) * 0.6), now - at) * rng.random()
         yield Lifting(lifted, line, rng.choice(_LIFTED), ticket)
-    if number % 10 == 3:  # overlapping: a short one, and one for good on top of it
+    if number % 8 == 3:  # overlapping: a short one, and one for good on top of it
         recent = now - min(age * 0.5, timedelta(days=rng.uniform(1, 5)))
         yield Suspending(recent, line, "spam", 7.0, _WHY["spam"][0], ticket, "support")
         later = recent + (now - recent) * 0.5

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 from users.demo.people import DemoPerson, Habit
 from users.demo.subscribing import Bought
@@ -17,7 +17,7 @@ PURCHASE, REDEEM, PROMO, REFERRAL = 100, 110, 120, 140
 USAGE, SUBSCRIPTION, USAGE_REVERSAL = 200, 210, 250
 PURCHASE_REFUND, CHARGEBACK, EXPIRE = 300, 310, 500
 
-_CENT = Decimal("0.000001")
+_CENT, _MICRO = Decimal("0.01"), Decimal("0.000001")
 # Debits a month, and the median credits of one.
 _USE = {
     Habit.CURIOUS: (1.2, 2.0),
@@ -135,6 +135,8 @@ def _usage(
     """Settled use, one debit per sitting or day."""
     a_month, median = _USE[person.habit]
     own = median * rng.lognormvariate(0, 0.5)
+    # Most are charged by the request; for the others each token counts.
+    step = _CENT if rng.random() < 0.7 else _MICRO
     at, until = person.joined_at + timedelta(hours=1), person.active_until(now)
     model = rng.choice(_MODELS)
     while True:
@@ -143,8 +145,8 @@ def _usage(
             return
         if rng.random() < 0.2:
             model = rng.choice(_MODELS)
-        cost = Decimal(own * rng.lognormvariate(0, 0.8)).quantize(_CENT)
-        yield at, USAGE, max(cost, _CENT), f"{model}, {rng.randint(1, 60)} requests"
+        cost = Decimal(own * rng.lognormvariate(0, 0.8)).quantize(step)
+        yield at, USAGE, max(cost, step), f"{model}, {rng.randint(1, 60)} requests"
 
 
 def _payments(bought: Sequence[Bought]) -> Iterator[tuple[datetime, int, Decimal, str]]:
@@ -158,7 +160,7 @@ def _mishap(purse: Purse, at: datetime, cost: Decimal, reason: str) -> None:
     if purse.movements[-1].code != USAGE or purse.rng.random() > 0.01:
         return
     share = Decimal(purse.rng.choice(("1", "0.5", "0.25")))
-    back = max((cost * share).quantize(_CENT), _CENT)
+    back = (cost * share).quantize(_MICRO, ROUND_UP)
     place = len(purse.movements) - 1
     later = at + timedelta(minutes=purse.rng.randint(1, 50))
     purse.move(later, USAGE_REVERSAL, back, f"Failed: {reason}", place)
