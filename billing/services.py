@@ -160,7 +160,8 @@ def _standings(user_ids: Sequence[int]) -> dict[int, _Standing]:
               FROM billing_account a
              CROSS JOIN LATERAL (SELECT coalesce(sum(t.delta), 0) AS total, count(*) AS times
                                    FROM billing_transfer t
-                                  WHERE t.account_id = a.id AND t.code IN (%s, %s)) opening
+                                  WHERE a.version > 0 -- else there is nothing to look for
+                                    AND t.account_id = a.id AND t.code IN (%s, %s)) opening
              WHERE a.user_id = ANY(%s) AND a.status <> 3
             """,
             [OPENING_BALANCE, OPENING_DEBT, list(user_ids)],
