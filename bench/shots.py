@@ -22,7 +22,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils.timezone import now as time_now
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
@@ -110,6 +110,7 @@ PAGES = (
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Demonstration data are 2,000 people unless ``--users`` says otherwise."""
     parser.set_defaults(users=2_000)
+    parser.add_argument("--only", default="", metavar="TEXT", help="pages with this in their name")
     parser.add_argument("--readme", action="store_true", help="only docs/img/users.png")
 
 
@@ -128,8 +129,9 @@ def run(options: argparse.Namespace) -> list[Case]:
         )
         camera = Camera(browser, site, {"super_admin": ("superadmin", passwords["super_admin"])})
         if not options.readme:
-            shutil.rmtree(_FOLDER, ignore_errors=True)
-            camera.take("empty", NOBODY_THERE, {})
+            if not options.only:
+                shutil.rmtree(_FOLDER, ignore_errors=True)
+            camera.take("empty", _chosen(NOBODY_THERE, options.only), {})
         staff = load_demo(options.users, now=time_now()).staff
         camera.staff |= {
             each.role.value: (each.user.username, each.password) for each in staff if each.password
@@ -137,13 +139,17 @@ def run(options: argparse.Namespace) -> list[Case]:
         if options.readme:
             camera.take_readme()
         else:
-            camera.take("full", PAGES, _places())
+            camera.take("full", _chosen(PAGES, options.only), _places())
         browser.close()
     return [
         case("pictures", camera.taken, "", better="higher"),
         case("pages wider than their window", len(camera.too_wide), "", limit=0),
         case("pages with errors in the browser", len(camera.complaints), "", limit=0),
     ]
+
+
+def _chosen(shots: tuple[Shot, ...], only: str) -> tuple[Shot, ...]:
+    return tuple(shot for shot in shots if only in shot.name)
 
 
 class Camera:
@@ -271,7 +277,12 @@ def _places() -> dict[str, str]:
 
 def _with_a_past(now: datetime) -> QuerySet[User]:
     """Who subscribes, was dealt with by staff, and has the longest history."""
-    known = AuditEntry.objects.filter(target_type="user", act_id__isnull=False)
+    known = (
+        AuditEntry.objects.filter(target_type="user", act_id__isnull=False)
+        .values("target_id")
+        .annotate(times=Count("pk"))
+        .filter(times__gt=1)
+    )
     return User.objects.filter(
         pk__in=known.values("target_id"), standing__ends_at__gt=now, standing__tier__gt=0
     ).order_by("-account__version")
