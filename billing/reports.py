@@ -9,11 +9,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Count, F, Sum
+from django.db.models import F, Sum
 
-from billing.models import Account, Transfer, TransferCode
-
-HISTORY_PAGE = 50
+from billing.models import Account, Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,46 +48,6 @@ def account_facts(user_ids: Sequence[int]) -> dict[int, AccountFacts]:
         "updated_at",
     )
     return {row[0]: AccountFacts(*row) for row in rows}
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
-    """Transfers of one user, newest first. ``older`` is what to pass as ``below`` for the next
-    page; None on the last."""
-
-    transfers: tuple[Transfer, ...]
-    older: int | None
-
-
-def credit_history(
-    user_id: int,
-    *,
-    codes: Sequence[int] = (),
-    below: int | None = None,
-    limit: int = HISTORY_PAGE,
-) -> HistoryPage:
-    """A user's transfers with the balance after each (``balance_after``), newest first; only those
-    of ``codes`` if any are given. ``below``: the account version to continue beneath. One query.
-    """
-    transfers = Transfer.objects.of_user(user_id).select_related("code")
-    if codes:
-        transfers = transfers.coded(codes)
-    rows = list(transfers.newest_first(below)[: limit + 1])
-    older = rows[limit - 1].account_version if len(rows) > limit else None
-    return HistoryPage(tuple(rows[:limit]), older)
-
-
-def codes_used(user_id: int) -> list[tuple[TransferCode, int]]:
-    """Which transfer codes stand in a user's history, and how often: the filters of that page."""
-    counts = dict(
-        Transfer.objects.of_user(user_id)
-        .order_by()
-        .values_list("code")
-        .annotate(n=Count("pk"))
-        .values_list("code", "n")
-    )
-    codes = TransferCode.objects.filter(code__in=counts).order_by("code")
-    return [(code, counts[code.pk]) for code in codes]
 
 
 def balance_as_of(user_id: int, moment: datetime) -> Decimal:
