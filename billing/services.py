@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.utils.timezone import now as time_now
+from django.utils.translation import gettext as _
 
 from audit.execution import execute
 from audit.people import Actor
@@ -122,7 +123,8 @@ def _open_chunk(rows: Sequence[Opening], *, now: datetime, actor: Actor, reason:
     standings = _standings([row.user_id for row in rows])
     if len(standings) < len(rows):
         raise ledger.AccountUnavailable(
-            f"{len(rows) - len(standings)} users have no open credit account, or come twice."
+            _("%(n)s users have no open credit account, or come twice.")
+            % {"n": f"{len(rows) - len(standings):,}"}
         )
     pairs = [(standings[row.user_id], row) for row in rows]
     differing = [

@@ -52,6 +52,10 @@ UNION ALL
 SELECT 'account', 'user', u.id, 'a credit account', 'none'
   FROM users_user u WHERE NOT EXISTS (SELECT FROM billing_account a WHERE a.user_id = u.id)
 UNION ALL
+-- Who lacks it would vanish from lists that are sorted by tier.
+SELECT 'standing', 'user', u.id, 'a standing', 'none'
+  FROM users_user u WHERE NOT EXISTS (SELECT FROM subscriptions_standing s WHERE s.user_id = u.id)
+UNION ALL
 SELECT 'chain', 'transfer', id, previous::text, before::text
   FROM (SELECT id, balance_after - delta AS before, lag(balance_after, 1, 0) OVER (
                PARTITION BY account_id ORDER BY account_version, id) AS previous
@@ -110,6 +114,7 @@ SELECT 'guard', 'table ' || guarded.relation::regclass, NULL, guarded.trigger ||
 class Migration(migrations.Migration):
     dependencies = [
         ("billing", "0001_ledger"),
+        ("subscriptions", "0001_initial"),
         ("users", "0001_initial"),
     ]
 

@@ -163,10 +163,12 @@ def test_wrong_statistics_are_found(account, statement):
     assert found() == {("statistics", "user")}
 
 
-def test_user_without_account_is_found():
+def test_user_without_account_or_standing_is_found():
     user = User.objects.create(username="nobody", password="!")
-    [defect] = defects()
-    assert (defect.rule, defect.subject_id) == ("account", user.pk)
+    assert [(defect.rule, defect.subject_id) for defect in defects()] == [
+        ("account", user.pk),
+        ("standing", user.pk),
+    ]
 
 
 def test_account_of_the_wrong_kind_is_found():
@@ -254,7 +256,7 @@ def test_command_with_very_many_defects_shows_a_hundred():
     User.objects.bulk_create(User(username=f"n{n}", password="!") for n in range(120))
     _code, text = run()
     assert len(text.splitlines()) == 1 + 100 + 2
-    assert text.endswith("120 defects.\n")
+    assert text.endswith("240 defects.\n")
 
 
 def test_ledger_of_a_purchase_is_clean():
