@@ -21,12 +21,12 @@ _CENT, _MICRO = Decimal("0.01"), Decimal("0.000001")
 # Debits a month, and the median credits of one.
 _USE = {
     Habit.CURIOUS: (1.2, 2.0),
-    Habit.OCCASIONAL: (1.5, 6.0),
-    Habit.REGULAR: (5.0, 14.0),
-    Habit.HEAVY: (11.0, 45.0),
-    Habit.TEAM: (24.0, 180.0),
-    Habit.LAPSED: (2.5, 9.0),
-    Habit.ABUSIVE: (6.0, 60.0),
+    Habit.OCCASIONAL: (1.2, 7.0),
+    Habit.REGULAR: (3.6, 19.0),
+    Habit.HEAVY: (7.5, 64.0),
+    Habit.TEAM: (16.0, 260.0),
+    Habit.LAPSED: (2.0, 11.0),
+    Habit.ABUSIVE: (5.0, 70.0),
 }
 _PACKS = {
     Habit.CURIOUS: (50, 100),
