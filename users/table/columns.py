@@ -104,11 +104,16 @@ def _email_state(now: datetime) -> Case:
 
 def _masked_email() -> Any:
     """An address as ``masks.masked_email`` shows it; NULL stays NULL."""
+    first = Func(F("email"), Value("^(.?).*@[^@]*$"), Value(r"\1"), function="regexp_replace")
     domain = Func(F("email"), Value("^.*@"), Value(""), function="regexp_replace")
     label = Func(domain, Value(r"(\.[^.]*)?$"), function="regexp_substr")
     dots = Value(masks.HIDDEN)
-    masked = Concat(Left("email", 1), dots, Value("@"), Left(domain, 1), dots, label, output_field=TextField())
-    return Case(When(email__isnull=False, then=masked), output_field=TextField())
+    hidden = (Left(domain, 1), dots, label)
+    return Case(
+        When(email__contains="@", then=Concat(first, dots, Value("@"), *hidden)),
+        When(email__isnull=False, then=Concat(dots, *hidden)),
+        output_field=TextField(),
+    )
 
 
 def _text(path: str) -> Any:

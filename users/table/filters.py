@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from coai_admin.console.columns import Sight, Viewer
+from coai_admin.console.fields import StrictDecimalField
 from coai_admin.console.filters import AnyOf, DayFrom, DayTo, Filters
 from subscriptions.models import NO_END
 from users import roles
@@ -129,22 +130,29 @@ def _either(condition: Callable[[str, datetime], Q]) -> Callable[[list[str], dat
     return lambda values, now: reduce(or_, (condition(value, now) for value in values))
 
 
-class MonthsFilter(django_filters.NumberFilter):
+class ExactNumber(django_filters.NumberFilter):
+    """A number in plain digits. (Zero with an exponent of fifteen digits is a Decimal of one digit, and no number to
+    PostgreSQL.)"""
+
+    field_class = StrictDecimalField
+
+
+class MonthsFilter(ExactNumber):
     """Subscribed months, those counted before the import included."""
 
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
         return qs if value is None else qs.alias(_months=MONTHS).filter(**{f"_months__{self.lookup_expr}": value})
 
 
-def _number(field: str, lookup: str, label: Any, **options: Any) -> django_filters.NumberFilter:
-    return django_filters.NumberFilter(field, lookup, label=label, **options)
+def _number(field: str, lookup: str, label: Any, **options: Any) -> ExactNumber:
+    return ExactNumber(field, lookup, label=label, **options)
 
 
-def _credits(field: str, lookup: str, label: Any) -> django_filters.NumberFilter:
+def _credits(field: str, lookup: str, label: Any) -> ExactNumber:
     return _number(field, lookup, label, max_digits=24, decimal_places=6)
 
 
-def _months(lookup: str, label: Any) -> django_filters.NumberFilter:
+def _months(lookup: str, label: Any) -> ExactNumber:
     whole = {"max_digits": 9, "decimal_places": 0}
     return MonthsFilter("standing__months", lookup, label=label, **whole)
 
