@@ -63,6 +63,15 @@ def wrap(encoded: str) -> str:
     return f"{WrappedImportHasher.algorithm}${key_id}${inner}"
 
 
+def is_wrap_of(wrapped: str, encoded: str) -> bool | None:
+    """Whether ``wrapped`` holds the password of ``encoded``, a hash made by ``from_coai``; None
+    where they were made under different keys and cannot be compared. Takes as long as argon2
+    takes."""
+    key_name, inner = _unwrapped(wrapped)
+    _algorithm, key_of_encoded, mac = encoded.split("$")
+    return Argon2PasswordHasher().verify(mac, inner) if key_name == key_of_encoded else None
+
+
 @cache
 def _key(secret: str) -> tuple[str, bytes]:
     """Name and bytes of the key that belongs to a SECRET_KEY."""

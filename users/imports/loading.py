@@ -40,7 +40,8 @@ _KEYS = """
 # all.
 _WAITING = """
     WITH chunk AS MATERIALIZED (
-        SELECT * FROM import_person WHERE changed AND user_ref > %s ORDER BY user_ref LIMIT %s
+        SELECT * FROM import_person WHERE (changed OR different) AND user_ref > %s
+        ORDER BY user_ref LIMIT %s
     )
     SELECT p.user_ref, p.facts, p.base, p.user_id, n.given, e.given, n.user_ref IS NOT NULL,
         e.user_ref IS NOT NULL, p.password, p.new_password, p.key_taken

@@ -21,11 +21,10 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connection
 
 from audit import outbox
-from users.hashers import ImportHasher, WrappedImportHasher, wrap
+from users.hashers import ImportHasher, WrappedImportHasher, is_wrap_of, wrap
 from users.roles import Role
 
 WRAP = "users.wrap_imported_passwords"
@@ -95,17 +94,13 @@ def find_changed(fingerprints: Sequence[tuple[int, str]], before: Sequence[str])
 
 
 def _differing(rows: Sequence[tuple[int, str, str]]) -> Iterator[int]:
+    """Those whose wrapped password is another one than the source's. What was wrapped under an
+    earlier key of this server cannot be told and counts as the same."""
     with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        same = pool.map(lambda row: same_password(row[1], row[2]), rows)
-        yield from (ref for (ref, _new, _old), equal in zip(rows, same, strict=True) if not equal)
-
-
-def same_password(stored: str, wrapped: str) -> bool:
-    """Whether a wrapped hash holds this one. Hashes under another server key cannot be compared and
-    count as equal."""
-    _algorithm, key, mac = stored.split("$")
-    _wrapper, wrapped_key, inner = wrapped.split("$", 2)
-    return key != wrapped_key or Argon2PasswordHasher().verify(mac, inner)
+        same = pool.map(lambda row: is_wrap_of(row[2], row[1]), rows)
+        yield from (
+            ref for (ref, _new, _old), equal in zip(rows, same, strict=True) if equal is False
+        )
 
 
 def how_many(source: str) -> dict[str, int]:

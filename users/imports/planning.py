@@ -22,7 +22,8 @@ _KNOWN_SOURCES = f"""
     WHERE l.table_name = 'auth' AND l.state = 'imported'
     GROUP BY l.source
     HAVING 2 * count(*) FILTER (
-        WHERE l.facts ->> 'username' IS NOT DISTINCT FROM r.facts ->> 'username'
+        WHERE l.facts ->> 'username' = r.facts ->> 'username'
+            OR l.facts ->> 'email' = r.facts ->> 'email' OR l.row -> 'token' = r.row -> 'token'
     ) > count(*)
     ORDER BY count(*) DESC, l.source
     LIMIT 1
@@ -36,7 +37,7 @@ _PERSONS = f"""
         base.facts AS base,
         COALESCE(base.facts, '{{}}') || a.facts || COALESCE(q.facts, '{{}}')
             || COALESCE(s.facts, '{{}}') || COALESCE(k.facts, '{{}}') AS facts,
-        false AS key_taken, false AS changed, false AS new_password
+        false AS key_taken, false AS new_password, false AS different, false AS changed
     FROM {PEOPLE} a
     LEFT JOIN {PEOPLE} q
         ON q.table_name = 'quota' AND q.user_ref = a.user_ref AND q.state = 'imported'
@@ -79,13 +80,14 @@ _COMPARED_PEOPLE = """
         FROM import_person p LEFT JOIN flags f USING (user_ref)
     )
     UPDATE import_person p SET facts = c.facts,
-        changed = p.new_password OR p.base IS DISTINCT FROM c.facts OR p.user_id IS NULL
+        different = p.new_password OR p.base IS DISTINCT FROM c.facts OR (
+            %s AND (c.facts ->> 'admin')::boolean AND p.base ->> 'given_role' = 'none'),
+        changed = p.user_id IS NULL
             OR EXISTS (SELECT 1 FROM import_stale s WHERE s.user_ref = p.user_ref)
     FROM complete c WHERE c.user_ref = p.user_ref
 """
 
-# kind, the value that is shared, the value that must differ for the kind to apply (None: it must
-# not)
+# Kind, the value that is shared, and the value that must differ for it to apply (None: none must).
 _SHARED: tuple[tuple[str, str, str | None], ...] = (
     ("username_case_collision", "name_folded", "facts ->> 'username'"),
     ("email_case_collision", "email_folded", "facts ->> 'email'"),
@@ -271,9 +273,10 @@ def _flag_given(cursor: Any, table: str, lost: str, taken: str, condition: str) 
     cursor.execute(f"ANALYZE {table}")
 
 
-def find_changes(source: str) -> dict[str, int]:
+def find_changes(source: str, *, grant: bool) -> dict[str, int]:
     """Complete each person's facts with their flags, and mark who is new or differs from the last
-    import. Returns how many of the imported rows are new, by table."""
+    import; with ``grant`` also admins who are to get a role now. Returns how many of the imported
+    rows are new, by table."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -300,7 +303,7 @@ def find_changes(source: str) -> dict[str, int]:
             {"named": _GIVEN_FLAGS[:2], "addressed": _GIVEN_FLAGS[2:]},
         )
         cursor.execute(_COMPARED_ROWS, [source])
-        cursor.execute(_COMPARED_PEOPLE)
+        cursor.execute(_COMPARED_PEOPLE, [grant])
         cursor.execute(
             "SELECT table_name, count(*) FROM import_stale WHERE fresh GROUP BY table_name"
         )
@@ -327,8 +330,7 @@ def to_do() -> dict[str, int]:
         SELECT count(*) FILTER (WHERE user_id IS NULL),
             count(*) FILTER (WHERE user_id IS NOT NULL AND different),
             count(*) FILTER (WHERE user_id IS NOT NULL AND NOT different)
-        FROM (SELECT user_id, new_password OR base IS DISTINCT FROM facts AS different
-              FROM import_person) p
+        FROM import_person
         """
     )
     assert row is not None
@@ -338,7 +340,7 @@ def to_do() -> dict[str, int]:
 def to_write() -> int:
     """How many people have something to write: their facts, or only how the source spells a row of
     theirs."""
-    row = _one("SELECT count(*) FROM import_person WHERE changed")
+    row = _one("SELECT count(*) FROM import_person WHERE changed OR different")
     assert row is not None
     return int(row[0])
 

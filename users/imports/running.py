@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
 from django.conf import settings as site
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
@@ -33,6 +34,7 @@ from users.imports.secrecy import Keeper
 from users.imports.sources import Address, Source, open_source, require_coai
 from users.imports.tables import Table
 from users.models import ImportRun, ReasonCode
+from users.roles import Role
 
 PEOPLE_TABLES = ("auth", "quota", "subscription", "apikey")
 ACTION = "imports.coai"
@@ -55,7 +57,7 @@ class Request:
     zone: ZoneInfo
     configuration: Path | None = None
     as_of: datetime | None = None
-    map_admins: str = "none"
+    map_admins: str = Role.NONE.value
     dry_run: bool = False
 
 
@@ -172,7 +174,7 @@ class _Import:
         planning.give_names()
         planning.give_addresses()
         self.new_rows.clear()
-        self.new_rows.update(planning.find_changes(self.name))
+        self.new_rows.update(planning.find_changes(self.name, grant=self._grants()))
         return {**found, **planning.given_flags()}
 
     def _finished(self) -> ImportRun | None:
@@ -224,7 +226,7 @@ class _Import:
                 return
             try:
                 self._load_once(work)
-            except IntegrityError:
+            except (IntegrityError, psycopg.IntegrityError):  # COPY raises the driver's own
                 if attempt == _ATTEMPTS:
                     raise
                 self._plan()
@@ -250,13 +252,18 @@ class _Import:
         self.conflicts += loader.conflicts
 
     def _settings(self) -> Settings:
-        earlier = ImportRun.objects.filter(source=self.name, state=ImportRun.State.FINISHED)
         return Settings(
             now=self.now,
             as_of=self.as_of,
             map_admins=self.request.map_admins,
-            grant=not earlier.exclude(map_admins="none").exists(),
+            grant=self._grants(),
         )
+
+    def _grants(self) -> bool:
+        """Whether admins get their role now: when one is named for the first time."""
+        earlier = ImportRun.objects.filter(source=self.name, state=ImportRun.State.FINISHED)
+        named = self.request.map_admins != Role.NONE.value
+        return named and not earlier.exclude(map_admins=Role.NONE.value).exists()
 
     def _act(self, run: ImportRun) -> ActContext:
         reason = ReasonCode.objects.get(pk="imported")

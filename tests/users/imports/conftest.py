@@ -1,4 +1,4 @@
-"""Deployments to import: small ones made here, and the sample that is handed out beside the checkout."""
+"""Deployments to import: small ones made here, and the sample that lies beside the checkout."""
 
 import json
 import os

@@ -62,7 +62,7 @@ class Deployment:
 
     def person(self, pk, username, *, password="secret1", quota=None, used=0.0, key=None, **auth):
         """A user with a credit row (unless ``quota`` is None) and a key, if one is given."""
-        cells = {"email": f"u{pk}@example.org", "token": sha256(f"token{pk}"), **auth}
+        cells = {"email": f"u{pk}@example.org", "token": sha256(f"{pk}@{username}"), **auth}
         self.insert("auth", id=pk, username=username, password=sha256(password), **cells)
         if quota is not None:
             self.insert(

@@ -14,6 +14,14 @@ import pymysql
 
 _PATH = f"{os.environ['PATH']}:/usr/sbin:/usr/bin"
 _START_SECONDS = 60
+_INSTALLING = ["--auth-root-authentication-method=normal", "--skip-test-db"]
+_RUNNING = [
+    "--skip-networking",
+    "--sql-mode=",  # zero dates and the like, as old servers take them
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-buffer-pool-size=64M",
+    "--max-allowed-packet=64M",
+]
 
 
 def _program(*names):
@@ -40,28 +48,19 @@ class Server:
         return f"mysql://coai:s3cr3t%40%2F%3A@localhost/{database}?unix_socket={self.socket}"
 
     def create(self, database, dump=None):
-        """Make a database and load a dump into it: a path of .sql or .sql.gz, or the text itself."""
+        """Make a database and load a dump into it: a path of .sql or .sql.gz, or the text."""
         with self.connect() as connection, connection.cursor() as cursor:
-            cursor.execute(
-                f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
-            )
+            cursor.execute(f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4")
         if dump is None:
             return
         if isinstance(dump, Path):
-            text = gzip.decompress(dump.read_bytes()) if dump.suffix == ".gz" else dump.read_bytes()
+            text = dump.read_bytes()
+            text = gzip.decompress(text) if dump.suffix == ".gz" else text
         else:
             text = dump.encode()
-        subprocess.run(
-            [
-                _program("mariadb", "mysql"),
-                f"--socket={self.socket}",
-                "--user=coai",
-                "--password=s3cr3t@/:",
-            ]
-            + ["--default-character-set=utf8mb4", database],
-            input=text,
-            check=True,
-        )
+        client = [_program("mariadb", "mysql"), f"--socket={self.socket}", "--user=coai"]
+        options = ["--password=s3cr3t@/:", "--default-character-set=utf8mb4", database]
+        subprocess.run([*client, *options], input=text, check=True)
 
 
 @contextmanager
@@ -76,38 +75,17 @@ def running():
     data, socket = folder / "data", folder / "s"
     log = folder / "log"
     try:
+        common = ["--no-defaults", f"--datadir={data}", *as_user]
         subprocess.run(
-            [
-                _program("mariadb-install-db", "mysql_install_db"),
-                "--no-defaults",
-                f"--datadir={data}",
-            ]
-            + ["--auth-root-authentication-method=normal", "--skip-test-db", *as_user],
+            [_program("mariadb-install-db", "mysql_install_db"), *common, *_INSTALLING],
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        files = [f"--socket={socket}", f"--pid-file={folder}/pid"]
         with log.open("wb") as out:
             server = subprocess.Popen(
-                [
-                    _program("mariadbd", "mysqld"),
-                    "--no-defaults",
-                    f"--datadir={data}",
-                    f"--socket={socket}",
-                ]
-                + [
-                    "--skip-networking",
-                    "--innodb-flush-log-at-trx-commit=0",
-                    "--sql-mode=",
-                    *as_user,
-                ]
-                + [
-                    f"--pid-file={folder}/pid",
-                    "--innodb-buffer-pool-size=64M",
-                    "--max-allowed-packet=64M",
-                ],
-                stdout=out,
-                stderr=out,
+                [_program("mariadbd", "mysqld"), *common, *files, *_RUNNING], stdout=out, stderr=out
             )
         try:
             _wait(server, socket, log)
@@ -126,6 +104,8 @@ def running():
 def _wait(server, socket, log):
     deadline = time.monotonic() + _START_SECONDS
     while True:
+        while not socket.exists() and server.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
         try:
             with (
                 pymysql.connect(

@@ -14,9 +14,27 @@ keeper = Keeper(b"a key of this server")
 
 @pytest.mark.parametrize(
     "name",
-    ["password", "Password", "user_pwd", "passHash", "token", "access_token", "apiKey", "api_key"]
-    + ["secret", "client_secret", "totp_secret", "salt", "session_id", "jwt", "private_key"]
-    + ["secretKey", "openai_key", "credentials", "pin"],
+    [
+        "password",
+        "Password",
+        "user_pwd",
+        "passHash",
+        "token",
+        "access_token",
+        "apiKey",
+        "api_key",
+        "secret",
+        "client_secret",
+        "totp_secret",
+        "salt",
+        "session_id",
+        "jwt",
+        "private_key",
+        "secretKey",
+        "openai_key",
+        "credentials",
+        "pin",
+    ],
 )
 def test_names_that_tell_of_a_secret(name):
     assert names_a_secret(name)
@@ -44,8 +62,6 @@ def test_shapes_of_secrets(value):
         "gpt-4-turbo-preview-2024-04-09-long",
         "2024-03-01 08:00:00",
         "https://example.org/a/b/c/d/e",
-    ]
-    + [
         "6f1b7f0e-1c1b-4b7e-9f0a-0d8f0c2f2b11",
         "a sentence of several words that is long",
         "小明" * 20,

@@ -34,8 +34,22 @@ def test_money_is_exact(cell, amount, residual):
 
 @pytest.mark.parametrize(
     "cell",
-    [float("nan"), float("inf"), "abc", "", "1_000", "１２", "1e400", 1e30, "0x10", "12,5"]
-    + [b"\xff", "9" * 400, "999999999999999999.9999999", None],
+    [
+        float("nan"),
+        float("inf"),
+        "abc",
+        "",
+        "1_000",
+        "１２",
+        "1e400",
+        1e30,
+        "0x10",
+        "12,5",
+        b"\xff",
+        "9" * 400,
+        "999999999999999999.9999999",
+        None,
+    ],
 )
 def test_money_that_is_no_amount(cell):
     assert values.money(cell) is None
@@ -43,9 +57,25 @@ def test_money_that_is_no_amount(cell):
 
 @pytest.mark.parametrize(
     ("cell", "number"),
-    [(5, 5), ("5", 5), (" 5 ", 5), (5.0, 5), ("5.0", 5), (b"5", 5), (-3, -3), ("+4", 4)]
-    + [(None, None), ("", None), ("five", None), (5.5, None), (2**70, None), ("٥", None)]
-    + [(float("nan"), None), (float("inf"), None), ("9" * 40, None)],
+    [
+        (5, 5),
+        ("5", 5),
+        (" 5 ", 5),
+        (5.0, 5),
+        ("5.0", 5),
+        (b"5", 5),
+        (-3, -3),
+        ("+4", 4),
+        (None, None),
+        ("", None),
+        ("five", None),
+        (5.5, None),
+        (2**70, None),
+        ("٥", None),
+        (float("nan"), None),
+        (float("inf"), None),
+        ("9" * 40, None),
+    ],
 )
 def test_whole(cell, number):
     assert values.whole(cell) == number
@@ -53,9 +83,22 @@ def test_whole(cell, number):
 
 @pytest.mark.parametrize(
     ("cell", "answer"),
-    [(1, True), (0, False), (None, False), ("1", True), ("true", True), ("FALSE", False)]
-    + [(b"\x01", True), (b"\x00", False), (1.0, True), ("", False), (2, None), ("maybe", None)]
-    + [(b"\xff\xfe", None), (-1, None)],
+    [
+        (1, True),
+        (0, False),
+        (None, False),
+        ("1", True),
+        ("true", True),
+        ("FALSE", False),
+        (b"\x01", True),
+        (b"\x00", False),
+        (1.0, True),
+        ("", False),
+        (2, None),
+        ("maybe", None),
+        (b"\xff\xfe", None),
+        (-1, None),
+    ],
 )
 def test_truth(cell, answer):
     assert values.truth(cell) is answer
