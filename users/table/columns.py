@@ -20,7 +20,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Coalesce, Concat, Left, Lower, NullIf
+from django.db.models.functions import Coalesce, Lower, NullIf
 from django.db.models.lookups import IsNull
 from django.utils.translation import gettext_lazy as _
 
@@ -104,16 +104,20 @@ def _email_state(now: datetime) -> Case:
 
 def _masked_email() -> Any:
     """An address as ``masks.masked_email`` shows it; NULL stays NULL."""
-    first = Func(F("email"), Value("^(.?).*@[^@]*$"), Value(r"\1"), function="regexp_replace")
-    domain = Func(F("email"), Value("^.*@"), Value(""), function="regexp_replace")
-    label = Func(domain, Value(r"(\.[^.]*)?$"), function="regexp_substr")
+    first = _sql("regexp_replace", F("email"), Value("^(.?).*@[^@]*$"), Value(r"\1"))
+    domain = _sql("regexp_replace", F("email"), Value("^.*@"), Value(""))
+    label = _sql("regexp_substr", domain, Value(r"(\.[^.]*)?$"))
     dots = Value(masks.HIDDEN)
-    hidden = (Left(domain, 1), dots, label)
+    hidden = (_sql("left", domain, Value(1)), dots, label)
     return Case(
-        When(email__contains="@", then=Concat(first, dots, Value("@"), *hidden)),
-        When(email__isnull=False, then=Concat(dots, *hidden)),
+        When(email__contains="@", then=_sql("concat", first, dots, Value("@"), *hidden)),
+        When(email__isnull=False, then=_sql("concat", dots, *hidden)),
         output_field=TextField(),
     )
+
+
+def _sql(function: str, *arguments: Any) -> Func:
+    return Func(*arguments, function=function, output_field=TextField())
 
 
 def _text(path: str) -> Any:
