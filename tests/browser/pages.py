@@ -1,0 +1,97 @@
+"""Every page of the console that stands, one line each: what it is called, its address (``{ana}`` and
+so on are of ``tests.browser.world``), who looks, and how it answers."""
+
+from typing import NamedTuple
+
+from users.roles import Role
+
+
+class Place(NamedTuple):
+    """``type`` is what is typed into its fields, ``open`` are the elements that are pressed then, and
+    ``shows`` is what comes of that."""
+
+    name: str
+    address: str
+    role: Role | None = Role.SUPER_ADMIN
+    status: int = 200
+    type: tuple[tuple[str, str], ...] = ()
+    open: tuple[str, ...] = ()
+    shows: str = ""
+
+
+USERS, ANA = "/admin/users/", "/admin/users/{ana}/"
+ADJUST = f"{ANA}billing.adjust_credits/"
+ROW_MENU = "#row-{ana} [data-menu-url]"
+PREVIEW = "button[value=preview]"
+PLACES = (
+    Place("sign-in", "/admin/account/sign-in/", None),
+    Place("home", "/admin/"),
+    Place("home-support", "/admin/", Role.SUPPORT),
+    Place("own-menu", "/admin/", open=(".person-key",), shows="text=Sign out"),
+    Place("users", USERS),
+    Place("users-read-only", USERS, Role.READ_ONLY),
+    Place("users-support", USERS, Role.SUPPORT),
+    Place("users-filtered", f"{USERS}?status=active&tier=1&tier=2&credits_min=5&sort=-credits"),
+    Place("users-none-match", f"{USERS}?q=nobody-is-called-this"),
+    Place("users-selected", f"{USERS}?selection={{selection}}"),
+    Place("users-filter-panel", USERS, open=("[data-panel-key]",), shows="#filter-panel form"),
+    Place(
+        "users-row-menu", f"{USERS}?id={{ana}}", open=(ROW_MENU,), shows="#row-menu >> text=Suspend"
+    ),
+    Place(
+        "users-act-in-row",
+        f"{USERS}?id={{ana}}",
+        open=(ROW_MENU, "#row-menu >> text=Adjust credits"),
+        shows="tr.unfold form",
+    ),
+    Place("shortcuts", USERS, open=("text=Keyboard shortcuts",), shows="dialog#keys"),
+    Place("filters", f"{USERS}filters/"),
+    Place("filters-wrong", f"{USERS}?credits_min=many", status=400),
+    Place("export", f"{USERS}export/?status=active"),
+    Place("export-selected", f"{USERS}export/?selection={{selection}}"),
+    Place("user", ANA),
+    Place("user-read-only", ANA, Role.READ_ONLY),
+    Place("user-suspended", "/admin/users/{wide}/"),
+    Place("user-new", "/admin/users/{nobody}/"),
+    Place("user-menu", ANA, open=(".acts summary",), shows=".acts .menu-sheet"),
+    Place("user-reveal", ANA, Role.SUPPORT, open=("text=Reveal",), shows="#reveal form"),
+    Place("user-credits", f"{ANA}?tab=credits"),
+    Place("user-credits-none", "/admin/users/{nobody}/?tab=credits"),
+    Place("user-access", f"{ANA}?tab=access"),
+    Place("user-access-none", "/admin/users/{nobody}/?tab=access"),
+    Place("user-audit", f"{ANA}?tab=audit"),
+    Place("user-audit-none", "/admin/users/{nobody}/?tab=audit"),
+    Place("reveal", f"{ANA}reveal/", Role.SUPPORT),
+    Place("acts", f"{ANA}acts/"),
+    Place("adjust-credits", ADJUST),
+    Place(
+        "adjust-credits-preview",
+        ADJUST,
+        type=(("delta", "50"), ("reason", "Goodwill")),
+        open=(PREVIEW,),
+        shows="button[value=confirm]",
+    ),
+    Place("adjust-credits-wrong", ADJUST, type=(("delta", "0"),), open=(PREVIEW,), shows=".wrong"),
+    Place("suspend", f"{ANA}users.suspend/"),
+    Place("lift-restriction", "/admin/users/{wide}/users.lift_restriction/"),
+    Place("act-refused", f"{ANA}users.lift_restriction/"),
+    Place("selection-suspend", "/admin/selections/{selection}/users.suspend/"),
+    Place(
+        "selection-preview",
+        "/admin/selections/{selection}/billing.adjust_credits/",
+        type=(("delta", "-1000"), ("reason", "Too much")),
+        open=(PREVIEW,),
+        shows="text=Refused, by reason",
+    ),
+    Place("act", "/admin/acts/{act}/"),
+    Place("audit", "/admin/audit/"),
+    Place("audit-read-only", "/admin/audit/", Role.READ_ONLY),
+    Place("audit-none-match", "/admin/audit/?reason=nobody-wrote-this"),
+    Place("audit-entry", "/admin/audit/{entry}/"),
+    Place("own-password", "/admin/account/password/"),
+    Place("own-sessions", "/admin/account/sessions/"),
+    Place("bad-request", f"{USERS}?nonsense=1", status=400),
+    Place("forbidden", f"{ANA}users.suspend/", Role.READ_ONLY, status=403),
+    Place("not-found", "/admin/nothing-is-here/", status=404),
+    Place("no-such-user", "/admin/users/987654321/", status=404),
+)

@@ -1,0 +1,78 @@
+"""Every page, as it stands: accessible, within its content security policy, and as wide as its window;
+on a desk and on a phone, light and dark."""
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+
+from tests import database
+from tests.browser.pages import PLACES
+from tests.browser.world import make_world
+
+# The world is there before a test's own transaction begins, so that the site sees it.
+pytestmark = [pytest.mark.browser, pytest.mark.django_db]
+
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+# Colours alone differ between light and dark.
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+RUN_AXE = """async (options) => {
+    const fading = () => document.getAnimations().filter((each) => each.playState === "running");
+    do {  // colours that fade into each other have no contrast yet
+        await new Promise(requestAnimationFrame);
+        await Promise.allSettled(fading().map((each) => each.finished));
+    } while (fading().length);
+    const shown = {exclude: [["tbody tr:nth-child(n + 13)"]]};  // the rest of a table is alike
+    const { violations } = await axe.run(shown, {...options, resultTypes: ["violations"]});
+    return violations.filter((each) => ["serious", "critical"].includes(each.impact))
+        .flatMap((each) => each.nodes.map((node) => `${each.id}: ${node.target} ${node.html}`));
+}"""
+
+
+@pytest.fixture(scope="module")
+def world(site, django_db_blocker):
+    """One world for all pages: they only look."""
+    with django_db_blocker.unblock():
+        yield make_world()
+        database.empty()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(
+            place, id=place.name, marks=pytest.mark.xdist_group(f"browser-pages-{number % 2}")
+        )
+        for number, place in enumerate(PLACES)
+    ],
+)
+def test_page_is_sound(visit, world, place):
+    session = world["staff"][place.role] if place.role else ""
+    page = visit(session, answers={place.status}, reduced_motion="reduce")
+    arrive(page, place, world)
+    wrong = axe(page, "light, desk", {})
+    page.emulate_media(color_scheme="dark")
+    wrong += axe(page, "dark, desk", COLOURS)
+    page.set_viewport_size(PHONE)
+    wrong += axe(page, "dark, phone", COLOURS)
+    page.emulate_media(color_scheme="light")
+    wrong += axe(page, "light, phone", {})
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        wrong.append("wider than a phone")
+    assert wrong == []
+
+
+def arrive(page, place, world):
+    """Open the page, and what is to be opened on it."""
+    answer = page.goto(place.address.format(**world))
+    assert answer.status == place.status
+    for name, text in place.type:
+        page.locator(f"main [name={name}]").fill(text)
+    for each in place.open:
+        page.locator(each.format(**world)).first.click()
+    if place.shows:
+        page.locator(place.shows).wait_for()
+
+
+def axe(page, view, options):
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    return [f"{view}: {each}" for each in page.evaluate(RUN_AXE, options)]

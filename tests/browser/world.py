@@ -1,0 +1,158 @@
+"""A console with everything in it that a page can show, made by the services that the product uses."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from django.utils.timezone import now as time_now
+
+from audit import selection
+from audit.models import AuditEntry
+from audit.people import SYSTEM
+from billing.services import adjust_credits, copy_statistics
+from subscriptions.loading import LoadedPeriod, LoadedSubscription, load_subscriptions
+from tests.browser.conftest import session_of
+from tests.factories import make_key, make_session, make_staff, make_user, make_users
+from users import services
+from users.models import Restriction
+from users.roles import Role
+
+WIDE_NAME = "漢字仮名交じり文の長い名前を持つ利用者さんです壱弐"
+DAY = timedelta(days=1)
+
+
+def make_world():
+    """Whom and what the pages are about, by name, and ``staff``: by role, the session of somebody
+    who is signed in."""
+    now = time_now()
+    staff = {
+        role: make_staff(role, username=f"colleague.{role.value}", last_seen_at=now)
+        for role in (Role.SUPER_ADMIN, Role.USER_ADMIN, Role.SUPPORT, Role.READ_ONLY)
+    }
+    admin = staff[Role.SUPER_ADMIN]
+    make_crowd(now)
+    ana, wide = make_ana(now, admin), make_wide(now, admin)
+    act = adjust_credits(
+        [ana.pk, wide.pk, make_user("poor").pk],
+        actor=admin,
+        delta=Decimal("-2.5"),
+        reason="Charged for the outage of 3 May, which was ours.",
+        ticket="SUP-2041",
+        now=now,
+    )
+    chosen = selection.pick(
+        act.act_id, shown=[], picked=[ana.pk, wide.pk], owner=admin, now=now
+    )
+    copy_statistics(now=now, full=True)
+    entry = AuditEntry.objects.filter(act_id=act.act_id).order_by("-pk").first()
+    return {
+        "staff": {role: session_of(user) for role, user in staff.items()},
+        "ana": ana.pk,
+        "wide": wide.pk,
+        "nobody": make_user("new.here", email=None).pk,
+        "act": act.act_id,
+        "entry": entry.pk,
+        "selection": chosen.id,
+    }
+
+
+def make_crowd(now):
+    """People of every kind, and more of them than fit on a page."""
+    make_users(45)
+    crowd = [
+        make_user(
+            f"person{n:02}",
+            joined_at=now - n * 11 * DAY,
+            last_seen_at=now - n * DAY if n % 4 else None,
+            country=("CN", "PT", "", "US")[n % 4],
+            email_state=("ok", "bouncing", "complained", "suppressed", "ok")[n % 5],
+            email_verified_at=now - 300 * DAY if n % 3 else None,
+            closed_at=now - DAY if n == 7 else None,
+            import_flags=["negative_balance"] if n == 9 else [],
+        )
+        for n in range(12)
+    ]
+    ids = [user.pk for user in crowd]
+    load_subscriptions(
+        LoadedSubscription(
+            pk, 1 + n % 3, "purchase", now - 60 * DAY, None, (period(now, n),)
+        )
+        for n, pk in enumerate(ids[:8])
+    )
+    adjust_credits(ids[:9], actor=SYSTEM, delta=Decimal("1234.5"), reason="Opening", now=now)
+    for kind, pk, ends_at in (
+        ("warning", ids[1], None),
+        ("limit", ids[2], now + 3 * DAY),
+        ("limit", ids[3], None),
+    ):
+        Restriction.objects.create(
+            user_id=pk, kind=kind, reason_id="spam", starts_at=now - DAY, ends_at=ends_at
+        )
+    services.suspend(
+        ids[4:6], actor=SYSTEM, reason_code="spam", ends_at=now + 5 * DAY, reason="spam", now=now
+    )
+    services.suspend(
+        ids[6:7], actor=SYSTEM, reason_code="spam", ends_at=None, reason="spam", now=now
+    )
+
+
+def period(now, number):
+    """Some run for ever, some for a while, some are over."""
+    ends = (None, now + 40 * DAY, now - DAY)[number % 3]
+    return LoadedPeriod(now - 60 * DAY, ends, 2)
+
+
+def make_ana(now, actor):
+    """Somebody with a long story."""
+    ana = make_user(
+        "ana.silva",
+        email="ana.silva@mailbox.example",
+        email_verified_at=now - 400 * DAY,
+        joined_at=now - 400 * DAY,
+        last_seen_at=now,
+        country="PT",
+        locale="pt",
+        timezone="Europe/Lisbon",
+    )
+    make_session(ana)
+    make_key(ana)
+    for n in range(8):
+        adjust_credits(
+            [ana.pk],
+            actor=actor,
+            delta=(Decimal("0.000123"), Decimal(12), Decimal("-4.5"))[n % 3],
+            reason=f"Payment {n} of the year",
+            now=now - (60 - n) * DAY,
+        )
+    services.suspend(
+        [ana.pk], actor=actor, reason_code="spam", ends_at=now + DAY, reason="Spam", now=now
+    )
+    services.lift_restriction([ana.pk], actor=actor, reason="It was not spam.", now=now)
+    return ana
+
+
+def make_wide(now, actor):
+    """Somebody whose every text is as long as it gets, suspended twice."""
+    wide = make_user(
+        WIDE_NAME,
+        email=f"{'a-very-long-mailbox-name' * 2}@{'subdomain.' * 4}example",
+        legacy_source="chatnio",
+        legacy_id=2_147_483_647,
+        legacy_username=WIDE_NAME.upper(),
+        import_flags=["negative_balance"],
+        must_change_password=True,
+    )
+    adjust_credits(
+        [wide.pk], actor=actor, delta=Decimal("123456.123456"), reason=WIDE_NAME * 4, now=now
+    )
+    for code, ends_at in (("credential_sharing", now + 7 * DAY), ("spam", None)):
+        services.suspend(
+            [wide.pk],
+            actor=actor,
+            reason_code=code,
+            ends_at=ends_at,
+            reason=WIDE_NAME * 4,
+            public_text=WIDE_NAME * 4,
+            internal_note=WIDE_NAME * 4,
+            now=now,
+        )
+    return wide
