@@ -111,6 +111,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Demonstration data are 2,000 people unless ``--users`` says otherwise."""
     parser.set_defaults(users=2_000)
     parser.add_argument("--only", default="", metavar="TEXT", help="pages with this in their name")
+    parser.add_argument(
+        "--into", type=Path, default=_FOLDER, metavar="FOLDER", help="(%(default)s)"
+    )
     parser.add_argument("--readme", action="store_true", help="only docs/img/users.png")
 
 
@@ -127,10 +130,10 @@ def run(options: argparse.Namespace) -> list[Case]:
         browser = playwright.chromium.launch(
             executable_path=_CHROMIUM, chromium_sandbox=False, args=_CHROMIUM_ARGUMENTS
         )
-        camera = Camera(browser, site, {"super_admin": ("superadmin", passwords["super_admin"])})
+        camera = Camera(
+            browser, site, options.into, {"super_admin": ("superadmin", passwords["super_admin"])}
+        )
         if not options.readme:
-            if not options.only:
-                shutil.rmtree(_FOLDER, ignore_errors=True)
             camera.take("empty", _chosen(NOBODY_THERE, options.only), {})
         staff = load_demo(options.users, now=time_now()).staff
         camera.staff |= {
@@ -155,8 +158,10 @@ def _chosen(shots: tuple[Shot, ...], only: str) -> tuple[Shot, ...]:
 class Camera:
     """A browser in front of one console; signs in once for each role."""
 
-    def __init__(self, browser: Browser, site: str, staff: dict[str, tuple[str, str]]) -> None:
-        self.browser, self.site, self.staff = browser, site, staff
+    def __init__(
+        self, browser: Browser, site: str, folder: Path, staff: dict[str, tuple[str, str]]
+    ) -> None:
+        self.browser, self.site, self.folder, self.staff = browser, site, folder, staff
         self.taken = 0
         self.too_wide: set[str] = set()
         self.complaints: set[str] = set()
@@ -190,7 +195,7 @@ class Camera:
         for selector in shot.clicks:
             page.locator(selector).first.click()
             page.wait_for_timeout(400)
-        page.screenshot(path=_FOLDER / f"{where}.png", full_page=True)
+        page.screenshot(path=self.folder / f"{where}.png", full_page=True)
         self.taken += 1
         self._judge(page, where, shot.status, answer.status if answer else 0)
 
@@ -264,7 +269,7 @@ def _places() -> dict[str, str]:
         now=now,
     )
     return {
-        "user": _first(_with_a_past(now)),
+        "user": str(_with_a_past(now)),
         "suspended": _first(User.objects.restricted("suspension", now).exclude(pk=wide.pk)),
         "wide": str(wide.pk),
         "wide_name": _WIDE_NAME,
@@ -275,17 +280,13 @@ def _places() -> dict[str, str]:
     }
 
 
-def _with_a_past(now: datetime) -> QuerySet[User]:
-    """Who subscribes, was dealt with by staff, and has the longest history."""
-    known = (
-        AuditEntry.objects.filter(target_type="user", act_id__isnull=False)
-        .values("target_id")
-        .annotate(times=Count("pk"))
-        .filter(times__gt=1)
-    )
-    return User.objects.filter(
-        pk__in=known.values("target_id"), standing__ends_at__gt=now, standing__tier__gt=0
-    ).order_by("-account__version")
+def _with_a_past(now: datetime) -> int:
+    """Who subscribes, was dealt with by staff more than once, and has the longest history."""
+    entries = AuditEntry.objects.filter(target_type="user", act_id__isnull=False)
+    times = dict(entries.values_list("target_id").annotate(Count("pk")))
+    subscribed = User.objects.filter(standing__ends_at__gt=now, standing__tier__gt=0)
+    found = subscribed.values_list("pk", "account__version")
+    return max(found, key=lambda row: (min(times.get(row[0], 0), 2), row[1]))[0]
 
 
 def _selection(now: datetime) -> Selection:

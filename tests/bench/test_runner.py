@@ -116,3 +116,19 @@ def test_users_that_are_no_number_are_refused():
     done = bench("seed", "--users", "-5")
     assert done.returncode == 2
     assert "at least 1" in done.stderr
+
+
+@pytest.mark.browser
+def test_shots_picture_a_page_in_both_schemes_at_every_width(tmp_path):
+    done = bench("shots", "--users", "300", "--only", "not-found", "--into", tmp_path, "--json")
+    assert done.returncode == 0, done.stderr
+    databases.drop("coai_bench_empty")
+    pictures = sorted(path.name for path in (tmp_path / "full").iterdir())
+    assert pictures == [
+        f"not-found-{width}-{scheme}.png"
+        for width in (1024, 1440, 390)
+        for scheme in ("dark", "light")
+    ]
+    taken, too_wide, complaints = json.loads(done.stdout.splitlines()[-1])
+    assert taken["value"] == 6
+    assert too_wide["value"] == complaints["value"] == 0, done.stderr
