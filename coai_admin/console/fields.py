@@ -57,8 +57,10 @@ def _bound(value: Any) -> int:
 class StrictDecimalField(forms.DecimalField):
     """An exact decimal: ``-1234.5``, at most ``max_digits`` digits of which ``decimal_places``
     after the point (24 and 6, as credits are kept). Exponents, grouping, other scripts' digits,
-    NaN and ``-0`` are refused."""
+    NaN and ``-0`` are refused. A text box on the page: a browser's number box would send nothing of
+    what it cannot read, and so lose what was typed."""
 
+    widget = forms.TextInput
     default_error_messages = {"invalid": _("Write a plain number with a point, such as 1234.5.")}
 
     def __init__(self, *, max_digits: int = 24, decimal_places: int = 6, **kwargs: Any) -> None:
