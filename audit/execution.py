@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils.translation import gettext as _
 
 from audit import people, record
@@ -117,7 +117,7 @@ def execute(
             seen=seen,
             unrecorded=None if recorded else rows,
         )
-        done = _with_retries(step)
+        done = _unless_performed(act.id, step)
         recorded = recorded or any(row.outcome == Receipt.Outcome.CHANGED for row in done)
         rows = rows + done
     return Receipts(act.id if recorded else None, tuple(rows))
@@ -235,6 +235,20 @@ def _refuse_a_second_time(act: ActContext) -> None:
 def _chunks(ids: Iterable[int]) -> list[list[int]]:
     ordered = sorted(set(ids))
     return [ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK)]
+
+
+def _unless_performed(
+    act_id: uuid.UUID, step: Callable[[], list[TargetReceipt]]
+) -> list[TargetReceipt]:
+    """Run ``step``. Two people who send the same id at the same moment hold no lock in common: the
+    later one finds the act only when it is written."""
+    try:
+        return _with_retries(step)
+    except IntegrityError as error:
+        diagnosis = getattr(error.__cause__, "diag", None)
+        if getattr(diagnosis, "constraint_name", "") != "audit_act_pkey":
+            raise
+        raise AlreadyPerformed(act_id) from error
 
 
 def _with_retries(step: Callable[[], list[TargetReceipt]]) -> list[TargetReceipt]:

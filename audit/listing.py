@@ -64,7 +64,9 @@ class TargetField(forms.CharField):
 
 def _person(text: str) -> int:
     """The id of somebody called so now, or the number itself: the log remembers people who are
-    gone."""
+    gone. ``#42`` is always the number, also where somebody is called 42."""
+    if text.startswith("#") and (number := _ID.fullmatch(text)):
+        return int(number[1])
     people = get_user_model().objects.named(text)
     named: int | None = people.values_list("pk", flat=True).first()
     if named is not None:

@@ -254,10 +254,16 @@ def _write_undo_suspend(
     return {row.target_id: {"restrictions": change.data} for row, change in changes}
 
 
+def _is_over(restriction: Restriction, now: datetime) -> bool:
+    return restriction.ends_at is not None and restriction.ends_at <= now
+
+
 def _decide_undo_lift(row: UndoRow, params: Mapping[str, Any], now: datetime) -> Verdict:
     act: uuid.UUID = params["act"]
     if any(restriction.lifted_act_id != act for restriction in row.restrictions):
         return Refusal(_("The restriction changed since."))
+    if all(_is_over(restriction, now) for restriction in row.restrictions):
+        return Refusal(_("The restriction would have ended by now."))
     return Change(
         before={"suspension": None},
         after={"suspension": _describe_all(row.restrictions)},
@@ -272,7 +278,10 @@ def _write_undo_lift(changes: Sequence[tuple[UndoRow, Change]], act: ActContext)
     suspended = [
         row.target_id
         for row, _change in changes
-        if any(restriction.kind == SUSPENSION for restriction in row.restrictions)
+        if any(
+            restriction.kind == SUSPENSION and not _is_over(restriction, act.now)
+            for restriction in row.restrictions
+        )
     ]
     end_access(suspended, act)
     return {row.target_id: {"restrictions": change.data} for row, change in changes}

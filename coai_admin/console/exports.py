@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
 from django.db.models import Case, Func, TextField, Value, When
 from django.db.models.functions import Cast
 from django.http import StreamingHttpResponse
 from django.utils.translation import gettext as _
 
+from coai_admin.console import circumstances
 from coai_admin.console.columns import Column, Kind, Sight
 from coai_admin.console.listing import Reading
 
@@ -73,8 +75,12 @@ def csv(
     """
     values = {f"_{column.name}": _typed(column, safe=safe) for column in columns}
     selected = rows.annotate(**values).values_list(*values)
-    sql, params = selected.query.sql_with_params()
     yield _BYTE_ORDER_MARK + (",".join(_quoted(column.header) for column in columns) + "\n").encode()
+    try:
+        sql, params = selected.query.sql_with_params()
+    except EmptyResultSet:  # nobody can match: there is nothing to ask
+        sent.complete = True
+        return
     block = bytearray()
     with (
         connections[rows.db].cursor() as cursor,
@@ -127,7 +133,14 @@ def response(
     name: str, blocks: Iterator[bytes], *, finished: Callable[[], None], now: datetime
 ) -> StreamingHttpResponse:
     """The download ``name-2026-11-23.csv``. ``finished`` is called once, when all was sent or the reader went away."""
-    answer = StreamingHttpResponse(_closing(blocks, finished), content_type="text/csv; charset=utf-8")
+    here = circumstances.request_id(), circumstances.ip()
+
+    def closed() -> None:
+        # The server reads the file when the request is over for the middlewares.
+        with circumstances.under(*here):
+            finished()
+
+    answer = StreamingHttpResponse(_closing(blocks, closed), content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}-{now:%Y-%m-%d}.csv"'
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["X-Accel-Buffering"] = "no"

@@ -12,7 +12,7 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -193,7 +193,10 @@ class Order:
         if not isinstance(text, str) or "\x00" in text:
             raise ValueError("not a key")
         try:
+            text.encode()  # half a surrogate pair is no text
             value = self.sort.field.to_python(text)
+            if isinstance(value, datetime) and value.tzinfo is not None:
+                value = value.astimezone(UTC)  # PostgreSQL does not know every offset
         except (ValidationError, ArithmeticError) as error:
             raise ValueError("not a key") from error
         if isinstance(value, Decimal) and not (value.is_finite() and abs(value.adjusted()) < 100):

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from audit import operations
 from audit.execution import AlreadyPerformed, OperationRefused
 from audit.forms import CONTROL_FIELDS, OperationForm
-from audit.models import Selection
+from audit.models import Act, Selection
 from audit.operations import Operation
 from audit.procedures import Receipts
 from audit.registry import operations as registered
@@ -122,8 +122,15 @@ def menu(request: StaffRequest, user_id: int) -> HttpResponse:
         list(registered().values()), [target.pk], actor=request.user, now=time_now()
     )[target.pk]
     template = "users/_acts_menu.html" if request.htmx else "users/acts_menu.html"
-    in_row = urlsplit(request.htmx.current_url or "").path == reverse("users:list")
-    return render(request, template, {"target": target, "items": items, "in_row": in_row})
+    context = {"target": target, "items": items, "in_row": _from_the_table(request)}
+    return render(request, template, context)
+
+
+def _from_the_table(request: StaffRequest) -> bool:
+    try:
+        return urlsplit(request.htmx.current_url or "").path == reverse("users:list")
+    except ValueError:  # not an address, whatever it says
+        return False
 
 
 @permission_named_by("code")
@@ -211,6 +218,9 @@ def _confirmed(request: StaffRequest, attempt: Attempt) -> bool:
 
 
 def _preview(request: StaffRequest, attempt: Attempt) -> None:
+    if Act.objects.filter(pk=attempt.act_id).exists():
+        # The page came back from the browser's history: what it shows now is another act.
+        attempt.act_id = uuid.uuid4()
     try:
         attempt.receipts = operations.preview(
             attempt.operation,

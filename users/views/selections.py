@@ -25,6 +25,7 @@ from users.views.users import SELECT, address_of, picked_on, selection_in
 
 ALL, EXPORT = "all", "export"
 _BIGGEST_ID = 2**63 - 1
+_MOST_DIGITS = 19  # Python refuses to read thousands of them as a number
 
 
 @permission(SELECT)
@@ -77,9 +78,14 @@ def _go_on(
 def _ids(words: list[str]) -> set[int]:
     if len(words) > PAGE_SIZE:
         raise BadRequest(_("A page has at most %(size)s rows.") % {"size": PAGE_SIZE})
-    if not all(word.isascii() and word.isdigit() and int(word) <= _BIGGEST_ID for word in words):
+    if not all(map(_is_id, words)):
         raise BadRequest(_("“shown” and “pick” are ids of users."))
     return {int(word) for word in words}
+
+
+def _is_id(word: str) -> bool:
+    digits = word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS
+    return digits and int(word) <= _BIGGEST_ID
 
 
 def _without_selection(parameters: QueryDict) -> QueryDict:

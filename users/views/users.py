@@ -73,10 +73,20 @@ def row(request: StaffRequest, user_id: int) -> HttpResponse:
         "rows": rows,
         "reading": reading,
         "now": reading.now,
-        "picking": picking(request, reading, rows, chosen) if request.user.may(SELECT) else None,
+        "picking": _picking_if_kept(request, reading, rows, chosen) if request.user.may(SELECT) else None,
         "sees_roles": request.user.may("users.inspect_staff"),
     }
     return render(request, "users/_rows.html", context)
+
+
+def _picking_if_kept(
+    request: StaffRequest, reading: Reading[UserRow], rows: Sequence[UserRow], chosen: uuid.UUID | None
+) -> Picking:
+    """The selection, or a new one when it expired meanwhile: the row is what was asked for."""
+    try:
+        return picking(request, reading, rows, chosen)
+    except NoSelection:
+        return picking(request, reading, rows, None)
 
 
 @permission(BROWSE)
