@@ -13,6 +13,8 @@ from django.test.testcases import LiveServerThread
 from playwright.sync_api import expect, sync_playwright
 
 from tests.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
+from tests.factories import make_staff
+from users.roles import Role
 
 WAIT = 10_000  # milliseconds, for anything that a person would wait for
 # What the browser says of itself is not enough: a refused style is silent in some of its versions.
@@ -94,8 +96,10 @@ class Visits:
 
     def _hear(self, message):
         # That an answer was 4xx is judged by _see, which knows which are meant to be.
-        loading = message.text.startswith("Failed to load resource: the server responded")
-        if message.type in ("error", "warning") and not loading:
+        answered = message.text.startswith(
+            ("Failed to load resource: the server responded", "Response Status Error Code")
+        )
+        if message.type in ("error", "warning") and not answered:
             self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
 
     def _see(self, response, answers):
@@ -127,3 +131,15 @@ def visit(chromium, site, request):
         visits.picture(request.config.getoption("--output"), name)
     visits.end()
     assert visits.complaints == []
+
+
+@pytest.fixture
+def admin(transactional_db):
+    """Who may do everything."""
+    return make_staff(Role.SUPER_ADMIN, username="boss")
+
+
+@pytest.fixture
+def desk(visit, admin):
+    """The admin's window."""
+    return visit(session_of(admin))

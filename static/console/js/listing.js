@@ -19,7 +19,8 @@ async function show(query, focus) {
   } finally {
     before.removeAttribute("aria-busy");
   }
-  const target = document.getElementById(focus) ?? listing()?.querySelector(".sheet");
+  const wrong = document.querySelector("#filter-panel [aria-invalid=true]");
+  const target = wrong ?? document.getElementById(focus) ?? listing()?.querySelector(".sheet");
   target?.focus({ preventScroll: true });
 }
 
