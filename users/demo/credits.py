@@ -97,10 +97,10 @@ def _adjustments(
         if rng.random() < 0.15:
             later = at + min(timedelta(hours=3), age * 0.01)
             yield _act(rng, later, line, -delta, "Meant for another account", by)
+    settled = [each for each in loyal if each.joined_at < now - timedelta(days=30)]
     for hours in (2.2, 5.4, 26.0):  # something that one may still undo
-        there = [each for each in loyal if each.joined_at < now - timedelta(days=30)]
-        if there:
-            line = (rng.choice(there).place_in_line,)
+        if settled:
+            line = (rng.choice(settled).place_in_line,)
             at = now - timedelta(hours=hours)
             yield _act(rng, at, line, Decimal(20), rng.choice(_GESTURES), Role.SUPPORT)
 
