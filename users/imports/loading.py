@@ -66,8 +66,9 @@ _HERE = """
     FROM users_user u
     JOIN subscriptions_standing s ON s.user_id = u.id
     JOIN billing_account a ON a.user_id = u.id
-    WHERE u.id = ANY(%s) ORDER BY u.id FOR NO KEY UPDATE OF u
+    WHERE u.id = ANY(%s) ORDER BY u.id
 """
+_LOCK = " FOR NO KEY UPDATE OF u"
 # Only a password that the import stored, or that cannot be used, is replaced: never one that the
 # person chose here.
 _UPDATE = """
@@ -121,30 +122,12 @@ class Loader:
         last: int | None = None
         while True:
             with transaction.atomic():
-                people = self._read(last)
+                people = _read(last, self.settings, lock=_LOCK)
                 if not people:
                     return
                 self._write(people)
                 last = people[-1].ref
                 record(last, len(people))
-
-    def _read(self, last: int | None) -> list[Person]:
-        with connection.cursor() as cursor:
-            cursor.execute(_WAITING, [-(2**63) if last is None else last, CHUNK])
-            waiting = cursor.fetchall()
-            known = sorted(row[3] for row in waiting if row[3] is not None)
-            here = self._here(cursor, known)
-        return [_person(row, here) for row in waiting]
-
-    def _here(self, cursor: Any, ids: list[int]) -> dict[int | None, Here]:
-        """The people as they stand here, locked."""
-        if not ids:
-            return {}
-        cursor.execute(_HERE, [self.settings.now, ids])
-        return {
-            pk: Here(**dict(zip(_FACTS_HERE, facts, strict=True)))
-            for pk, *facts in cursor.fetchall()
-        }
 
     def _write(self, people: Sequence[Person]) -> None:
         outcomes = [merge(person, self.settings) for person in people]
@@ -282,6 +265,33 @@ class Loader:
         ]
         with connection.cursor() as cursor:
             cursor.execute(_LEGACY, [self.source, self.run_id, as_json(written)])
+
+
+def foreseen_conflicts(settings: Settings) -> Counter[str]:
+    """The conflicts that loading would meet; locks and writes nothing."""
+    conflicts: Counter[str] = Counter()
+    last: int | None = None
+    while people := _read(last, settings):
+        for person in people:
+            conflicts.update(merge(person, settings).conflicts)
+        last = people[-1].ref
+    return conflicts
+
+
+def _read(last: int | None, settings: Settings, lock: str = "") -> list[Person]:
+    """The next chunk of persons, with those known here as they stand, locked if so asked."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING, [-(2**63) if last is None else last, CHUNK])
+        waiting = cursor.fetchall()
+        known = sorted(row[3] for row in waiting if row[3] is not None)
+        here: dict[int | None, Here] = {}
+        if known:
+            cursor.execute(_HERE + lock, [settings.now, known])
+            here = {
+                pk: Here(**dict(zip(_FACTS_HERE, facts, strict=True)))
+                for pk, *facts in cursor.fetchall()
+            }
+    return [_person(row, here) for row in waiting]
 
 
 def _person(row: tuple[Any, ...], here: Mapping[int | None, Here]) -> Person:

@@ -189,6 +189,8 @@ class MySQL:
             kinds=tuple(kind.lower() for _column, kind, _key in columns),
             key=tuple(column.lower() for column in key),
             rows=int(count),
+            key_is_number=[_READINGS.get(kind) for column, kind, _key in columns if column in key]
+            == [_number],
         )
 
     def rows(self, table: Table) -> Iterator[dict[str, Cell]]:

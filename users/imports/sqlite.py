@@ -101,6 +101,7 @@ class SQLite:
             kinds=tuple(str(kind).lower() for _column, kind, _pk in columns),
             key=tuple(column for _place, column in keyed),
             rows=int(count or 0),
+            key_is_number=[str(kind).lower() for _column, kind, pk in columns if pk] == ["integer"],
         )
 
     def _ask(self, statement: str, *values: str) -> list[tuple[Cell, ...]]:

@@ -28,6 +28,7 @@ class Table:
     kinds: tuple[str, ...]
     key: tuple[str, ...]
     rows: int
+    key_is_number: bool = False
 
     @property
     def owner(self) -> str | None:

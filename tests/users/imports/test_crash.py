@@ -164,20 +164,20 @@ def test_only_one_import_at_a_time(deployment, monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_name_taken_by_somebody_else_while_the_import_runs(deployment, monkeypatch):
     deployment.person(1, "ana", quota=5)
-    read, taken = loading.Loader._read, []
+    read, taken = loading._read, []
 
-    def late(self, last):
+    def late(*arguments, **options):
         if not taken:  # once the plan is made, on a connection of its own
             thread = threading.Thread(target=take)
             thread.start()
             thread.join()
-        return read(self, last)
+        return read(*arguments, **options)
 
     def take():
         taken.append(make_user("Ana"))
         connection.close()
 
-    monkeypatch.setattr(loading.Loader, "_read", late)
+    monkeypatch.setattr(loading, "_read", late)
     run(deployment)
     user = User.objects.get(legacy_id=1)
     assert (user.username, user.account.balance) == ("ana~1", 5)
