@@ -24,6 +24,7 @@ from audit.procedures import Cap, Case, Guard, Procedure, Receipts, Refusal
 
 MOST_AT_ONCE = 1_000
 UNDO_FOR = timedelta(days=30)
+_HIGHEST_RANK = 3
 
 
 class Danger(Enum):
@@ -148,11 +149,20 @@ def why_not_undo(operation: Operation | None, act: Act, *, actor: Actor, now: da
         return _("Your role does not allow this.")
     if act.undoes_id is not None:
         return _("This is itself an undo.")
+    if act.changed > 1 and not actor.may("audit.act_on_many"):
+        return _("Your role acts on one user at a time.")
+    if act.actor_id != actor.pk and _rank_of_who_did(act) > actor.rank:
+        return _("Somebody who ranks above you did this.")
     if hasattr(act, "undone_by"):
         return _("It was undone already.")
     if now - act.created_at > UNDO_FOR:
         return _("Acts can be undone for 30 days.")
     return ""
+
+
+def _rank_of_who_did(act: Act) -> int:
+    """An act of the system, or of somebody who is gone, counts as a super admin's."""
+    return act.actor.rank if act.actor else _HIGHEST_RANK
 
 
 def undo(

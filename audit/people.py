@@ -18,6 +18,9 @@ class Person(NamedTuple):
     rank: int
 
 
+_SYSTEM_RANK = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class CreditLimits:
     """How many credits somebody may move by hand; None stands for no limit."""
@@ -37,6 +40,9 @@ class Actor(Protocol):
 
     @property
     def username(self) -> str: ...
+
+    @property
+    def rank(self) -> int: ...
 
     @property
     def credit_limits(self) -> CreditLimits | None: ...
@@ -64,6 +70,7 @@ class System:
 
     username: str = "system"
     pk: None = None
+    rank: int = _SYSTEM_RANK
     credit_limits: None = None
 
     def may(self, code: str) -> bool:
@@ -71,7 +78,6 @@ class System:
 
 
 SYSTEM = System()
-_SYSTEM_RANK = 1_000
 
 
 def look_up(ids: Collection[int], *, lock: bool = False) -> dict[int, Person]:

@@ -430,3 +430,54 @@ def test_undo_after_thirty_days_is_refused():
     act = Act.objects.get(pk=done.act_id)
     with pytest.raises(operations.OperationRefused, match="30 days"):
         operations.undo(operation, act, actor=actor, now=now() + timedelta(days=31), reason="late")
+
+
+def test_undo_of_an_act_from_above_is_refused():
+    ids = make_users(1)
+    operation, form = sample("billing.adjust_credits", ids)
+    boss, deputy = make_staff(Role.SUPER_ADMIN), make_staff(Role.USER_ADMIN)
+    done = operations.perform(operation, ids, form.params, actor=boss, now=now(), reason="x")
+    act = Act.objects.get(pk=done.act_id)
+    with pytest.raises(operations.OperationRefused, match="ranks above you"):
+        operations.undo(operation, act, actor=deputy, now=now(), reason="undo")
+    assert operations.undo(operation, act, actor=boss, now=now(), reason="undo").changed
+
+
+def test_undo_of_an_act_on_many_needs_the_right_to_act_on_many():
+    ids = make_users(2)
+    operation, form = sample("users.suspend", ids)
+    done = operations.perform(
+        operation, ids, form.params, actor=make_staff(Role.USER_ADMIN), now=now(), reason="x"
+    )
+    act = Act.objects.get(pk=done.act_id)
+    assert operations.why_not_undo(
+        operation, act, actor=make_staff(Role.SUPPORT), now=now()
+    ).startswith("Your role acts on one user")
+
+
+def test_undo_of_overlapping_suspensions_in_either_order_brings_the_keys_back():
+    for first, second in ((0, 1), (1, 0)):
+        ids = make_users(1)
+        operation, form = sample("users.suspend", ids)
+        actor = make_staff(Role.SUPER_ADMIN)
+        acts = []
+        for reason_code in ("spam", "chargeback"):
+            params = form.params | {"reason_code": reason_code}
+            done = operations.perform(operation, ids, params, actor=actor, now=now(), reason="x")
+            acts.append(Act.objects.get(pk=done.act_id))
+        operations.undo(operation, acts[first], actor=actor, now=now(), reason="undo")
+        assert not ApiKey.objects.filter(user__in=ids, revoked_at=None).exists()
+        operations.undo(operation, acts[second], actor=actor, now=now(), reason="undo")
+        assert ApiKey.objects.filter(user__in=ids, revoked_at=None).count() == 1
+
+
+def test_suspending_twice_for_the_same_reason_suspends_once():
+    ids = make_users(1)
+    operation, form = sample("users.suspend", ids)
+    actor = make_staff(Role.SUPER_ADMIN)
+    operations.perform(operation, ids, form.params, actor=actor, now=now(), reason="x")
+    later = form.params | {"ends_at": form.params["ends_at"] + timedelta(seconds=3)}
+    again = operations.perform(operation, ids, later, actor=actor, now=now(), reason="x")
+    assert again.unchanged
+    longer = form.params | {"ends_at": form.params["ends_at"] + timedelta(days=3)}
+    assert operations.perform(operation, ids, longer, actor=actor, now=now(), reason="x").changed

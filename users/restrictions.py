@@ -6,15 +6,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, JSONObject
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
+from audit.models import Act
 from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
 from audit.targets import among
 from users.models import ApiKey, Restriction, Session, User
@@ -119,7 +120,7 @@ def _decide_suspend(row: AccessRow, params: Mapping[str, Any], now: datetime) ->
     if ends_at is not None and ends_at <= now:
         return Refusal(_("The end of the suspension lies in the past."))
     live = _live(row, SUSPENSION, now)
-    if any(held.reason == reason and held.ends_at == ends_at for held in live):
+    if any(held.reason == reason and _lasts(held, ends_at) for held in live):
         return None
     new = describe(reason, ends_at)
     return Change(
@@ -130,6 +131,14 @@ def _decide_suspend(row: AccessRow, params: Mapping[str, Any], now: datetime) ->
             "api_keys": 0,
         },
     )
+
+
+def _lasts(held: Held, ends_at: datetime | None) -> bool:
+    """Whether a restriction holds as long as a new one would; within a minute, because who presses
+    twice means one."""
+    if held.ends_at is None or ends_at is None:
+        return held.ends_at is None
+    return held.ends_at >= ends_at - timedelta(minutes=1)
 
 
 def _write_suspend(changes: Sequence[tuple[AccessRow, Change]], act: ActContext) -> dict[int, Any]:
@@ -244,12 +253,14 @@ def _decide_undo_suspend(row: UndoRow, params: Mapping[str, Any], now: datetime)
 def _write_undo_suspend(
     changes: Sequence[tuple[UndoRow, Change]], act: ActContext
 ) -> dict[int, Any]:
-    """Sessions stay ended (people sign in again). Keys that the act revoked work again, unless
-    another suspension still holds."""
+    """Sessions stay ended (people sign in again). Keys that this act revoked, or another one that
+    was undone meanwhile, work again, unless a suspension still holds."""
     lift([pk for _row, change in changes for pk in change.data], act)
     freed = User.objects.filter(pk__in=[row.target_id for row, _change in changes])
+    undone = Act.objects.filter(code=act.code, undoes__isnull=False).values("undoes")
     ApiKey.objects.filter(
-        user__in=freed.unrestricted(SUSPENSION, act.now), revoked_by_act=act.undoes
+        Q(revoked_by_act=act.undoes) | Q(revoked_by_act__in=undone),
+        user__in=freed.unrestricted(SUSPENSION, act.now),
     ).update(revoked_at=None, revoked_by_act=None)
     return {row.target_id: {"restrictions": change.data} for row, change in changes}
 

@@ -79,7 +79,7 @@ def _refusals(act: Act) -> Iterable[Mapping[str, Any]]:
 
 def _visible(request: StaffRequest, act_id: uuid.UUID) -> Act:
     """Who sees only their own records sees only their own acts."""
-    act = get_object_or_404(Act.objects.select_related("undoes"), pk=act_id)
+    act = get_object_or_404(Act.objects.select_related("undoes", "actor"), pk=act_id)
     if request.user.sees_only_own("audit.inspect") and act.actor_id != request.user.pk:
         raise PermissionDenied(_("Your role sees only your own acts."))
     return act
