@@ -1,5 +1,6 @@
-"""Selections: what somebody picked from a list, kept on the server by id. What is shown is what is acted on, whatever
-happens to the list meanwhile. Each has one owner, an exact count, a version, and lives 24 hours."""
+"""Selections: what somebody picked from a list, kept on the server by id. What is shown is what is
+acted on, whatever happens to the list meanwhile. Each has one owner, an exact count, a version, and
+lives 24 hours."""
 
 from __future__ import annotations
 
@@ -25,22 +26,24 @@ _RETURNING = "RETURNING id, version, cardinality(ids), expires_at"
 
 # Adding and taking away in one statement: two tabs that tick at once lose nothing of each other.
 _PICK = f"""{_INSERT}
-VALUES (%(id)s, %(owner)s, 'user', ARRAY(SELECT DISTINCT unnest(%(picked)s::bigint[]) ORDER BY 1), '', 1, %(now)s,
-        %(expires)s)
+VALUES (%(id)s, %(owner)s, 'user',
+        ARRAY(SELECT DISTINCT unnest(%(picked)s::bigint[]) ORDER BY 1), '', 1, %(now)s, %(expires)s)
 ON CONFLICT (id) DO UPDATE SET (ids, version) = (
     SELECT changed.ids, kept.version + (changed.ids <> kept.ids)::int
       FROM (SELECT ARRAY(
                 SELECT one FROM unnest(kept.ids) AS one WHERE one <> ALL (%(shown)s::bigint[])
                 UNION SELECT unnest(%(picked)s::bigint[]) ORDER BY 1) AS ids) AS changed)
 WHERE kept.owner_id = %(owner)s AND kept.expires_at > %(now)s
-{_RETURNING}"""
+{_RETURNING}"""  # noqa: S608 (put together from literals)
 
 _FREEZE = """{insert}
-SELECT %s, %s, 'user', coalesce(array_agg(matching.one ORDER BY matching.one), '{{}}'), %s, 1, %s, %s
+SELECT %s, %s, 'user', coalesce(array_agg(matching.one ORDER BY matching.one), '{{}}'), %s, 1,
+       %s, %s
   FROM ({matching}) AS matching (one)
 ON CONFLICT (id) DO UPDATE SET (ids, version, query) = (
     SELECT changed.ids, kept.version + (changed.ids <> kept.ids)::int, excluded.query
-      FROM (SELECT ARRAY(SELECT unnest(kept.ids) UNION SELECT unnest(excluded.ids) ORDER BY 1) AS ids) AS changed)
+      FROM (SELECT ARRAY(SELECT unnest(kept.ids) UNION SELECT unnest(excluded.ids)
+                          ORDER BY 1) AS ids) AS changed)
 WHERE kept.owner_id = excluded.owner_id AND kept.expires_at > excluded.created_at
 {returning}"""
 
@@ -58,7 +61,8 @@ class NoSelection(ObjectDoesNotExist):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A selection without its ids, of which there may be a million; ``here`` are those that were asked about."""
+    """A selection without its ids, of which there may be a million; ``here`` are those that were
+    asked about."""
 
     id: uuid.UUID
     version: int
@@ -73,10 +77,15 @@ def look(selection: uuid.UUID, ids: Sequence[int], *, owner: Actor, now: datetim
 
 
 def pick(
-    selection: uuid.UUID, *, shown: Collection[int], picked: Collection[int], owner: Actor, now: datetime
+    selection: uuid.UUID,
+    *,
+    shown: Collection[int],
+    picked: Collection[int],
+    owner: Actor,
+    now: datetime,
 ) -> Kept:
-    """Of the targets that were ``shown``, have exactly the ``picked`` ones in the selection; others in it stay. It is
-    made when there is none of this id. One statement. Raises NoSelection."""
+    """Of the targets that were ``shown``, have exactly the ``picked`` ones in the selection; others
+    in it stay. It is made when there is none of this id. One statement. Raises NoSelection."""
     values = {
         "id": selection,
         "owner": owner.pk,
@@ -91,8 +100,9 @@ def pick(
 def freeze(
     selection: uuid.UUID, ids: QuerySet[Any, int], *, query: str, owner: Actor, now: datetime
 ) -> Kept:
-    """Put all that match into the selection, as they are now: who comes later is not in it. ``ids`` yields one column;
-    ``query`` says in the list's own words what was asked. One statement, whatever the number. Raises NoSelection."""
+    """Put all that match into the selection, as they are now: who comes later is not in it. ``ids``
+    yields one column; ``query`` says in the list's own words what was asked. One statement,
+    whatever the number. Raises NoSelection."""
     matching, params = ids.query.sql_with_params()
     sql = _FREEZE.format(insert=_INSERT, matching=matching, returning=_RETURNING)
     return _kept(sql, [selection, owner.pk, query, now, now + LIFE, *params])

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.utils.timezone import now
 
-from audit import outbox, partitions
+from audit import outbox, partitions, selection
 from coai_admin.console.jobs import job
 
 _AHEAD = timedelta(days=93)
@@ -23,3 +23,9 @@ def ensure_partitions() -> None:
     """Several times a day: make the partitions of this month and the next three."""
     today = now()
     partitions.ensure_partitions(today, today + _AHEAD)
+
+
+@job(runs_as="system")
+def forget_selections() -> None:
+    """Every hour: delete selections whose day is over. Nobody can use them any more."""
+    selection.expire(now())

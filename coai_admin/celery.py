@@ -13,5 +13,6 @@ app.conf.beat_schedule = {
     "outbox": {"task": "audit.tasks.deliver_outbox", "schedule": 5.0},
     "partitions": {"task": "audit.tasks.ensure_partitions", "schedule": 6 * 3600.0},
     "statistics": {"task": "billing.tasks.copy_statistics", "schedule": 5.0},
+    "selections": {"task": "audit.tasks.forget_selections", "schedule": 3600.0},
     "sessions": {"task": "users.tasks.forget_ended_sessions", "schedule": 15 * 60.0},
 }

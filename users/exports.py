@@ -22,7 +22,7 @@ from coai_admin.console.exports import Field, Sent, csv, fields
 from coai_admin.console.listing import Reading
 from users.models import User
 from users.roles import Role
-from users.table import UserRow
+from users.table.rows import UserRow
 
 ACTION = "exports.users"
 MASKED, WHOLE = "exports.users_masked", "exports.users"
@@ -50,7 +50,7 @@ class Export:
         return csv(self.rows, self.columns, sent=self.sent)
 
     def finished(self) -> None:
-        """Record how much left the house: all of it, or what was sent before the reader went away."""
+        """Record how much left the house: all, or what was sent before the reader went away."""
         changes = {"export": self.id, "rows": self.sent.rows, "complete": self.sent.complete}
         record.entry(ACTION, actor=self.actor, now=time_now(), changes=changes)
 
@@ -80,10 +80,11 @@ def left_today(actor: User, now: datetime) -> int | None:
 def begin(
     reading: Reading[UserRow], *, chosen: uuid.UUID | None = None, whole: bool, reason: str
 ) -> Export:
-    """Record that users are exported, and hand out the export. ``whole``: with personal data unmasked.
+    """Record that users are exported, and hand out the export. ``whole``: with personal data
+    unmasked.
 
-    Under a daily limit the rows are counted and booked before the first one leaves; one at a time, so that two
-    downloads at once cannot share what is left. Raises ExportRefused.
+    Under a daily limit the rows are counted and booked before the first one leaves; one at a time,
+    so that two downloads at once cannot share what is left. Raises ExportRefused.
     """
     actor, now = reading.viewer, reading.now
     assert isinstance(actor, User)
@@ -107,7 +108,12 @@ def begin(
     }
     query = f"selection={chosen}" if chosen else reading.query
     record.entry(
-        ACTION, actor=actor, now=now, changes=facts, personal={"query": query} if query else None, reason=reason
+        ACTION,
+        actor=actor,
+        now=now,
+        changes=facts,
+        personal={"query": query} if query else None,
+        reason=reason,
     )
     return export
 
@@ -117,8 +123,10 @@ def _book(rows: QuerySet[Any], actor: User, now: datetime) -> int:
     assert left is not None
     count = counts.capped(rows)
     if count.more or count.number > left:
-        raise ExportRefused(
-            _("Your role exports %(cap)s rows a day. %(left)s are left today, and this list has %(count)s.")
-            % {"cap": f"{ROWS_A_DAY[actor.role]:,}", "left": f"{left:,}", "count": count}
+        sentence = _(
+            "Your role exports %(cap)s rows a day. %(left)s are left today, and this list has "
+            "%(count)s."
         )
+        words = {"cap": f"{ROWS_A_DAY[actor.role]:,}", "left": f"{left:,}", "count": count}
+        raise ExportRefused(sentence % words)
     return count.number

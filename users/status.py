@@ -1,4 +1,5 @@
-"""What stands in the way of a person's use of the account, in one word: decided when it is read, never stored."""
+"""What stands in the way of a person's use of the account, in one word: decided when it is read,
+never stored."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class Held(NamedTuple):
 
 
 def status_of(closed_at: datetime | None, held: Iterable[Held]) -> tuple[Status, datetime | None]:
-    """The status of an account under these live restrictions, and until when; None where no end is known."""
+    """The status of an account under these live restrictions, and until when; None where no end is
+    known."""
     if closed_at is not None:
         return Status.CLOSED, None
     restrictions = list(held)
@@ -50,17 +52,18 @@ def status_of(closed_at: datetime | None, held: Iterable[Held]) -> tuple[Status,
 
 
 def conditions(now: datetime) -> dict[Status, Q]:
-    """Which users have which status at ``now``; every user has exactly one. Each is asked of one user at a time, which
-    is fast along a sorted index; to find the few who are not active, use ``with_status``."""
+    """Which users have which status at ``now``; every user has exactly one. Each is asked of one
+    user at a time, which is fast along a sorted index; to find the few who are not active, use
+    ``with_status``."""
     live = Restriction.objects.live(now).filter(user=OuterRef("pk"))
     suspended = live.filter(kind=SUSPENSION)
-    banned = Exists(suspended.filter(ends_at__isnull=True))
+    banned = Q(Exists(suspended.filter(ends_at__isnull=True)))
     is_open = Q(closed_at__isnull=True)
     return {
         Status.BANNED: is_open & banned,
-        Status.SUSPENDED: is_open & Exists(suspended) & ~banned,
-        Status.LIMITED: is_open & Exists(live.filter(kind=LIMIT)) & ~Exists(suspended),
-        Status.ACTIVE: is_open & ~Exists(live.filter(kind__in=_BINDING)),
+        Status.SUSPENDED: is_open & Q(Exists(suspended)) & ~banned,
+        Status.LIMITED: is_open & Q(Exists(live.filter(kind=LIMIT))) & ~Q(Exists(suspended)),
+        Status.ACTIVE: is_open & ~Q(Exists(live.filter(kind__in=_BINDING))),
         Status.CLOSED: Q(closed_at__isnull=False),
     }
 
@@ -81,7 +84,8 @@ def with_status(statuses: Collection[str], now: datetime) -> Q:
 
 
 def _restricted(statuses: Collection[Status], now: datetime) -> models.QuerySet[Any]:
-    """The ids of the users whose restrictions give them one of these statuses, while the account is open."""
+    """The ids of the users whose restrictions give them one of these statuses, while the account is
+    open."""
     worst = {
         Status.BANNED: Q(endless=True),
         Status.SUSPENDED: Q(suspended=True, endless=False),
@@ -100,7 +104,9 @@ def _restricted(statuses: Collection[Status], now: datetime) -> models.QuerySet[
 
 def status_expression(now: datetime) -> Case:
     """The status of each user as a column of a query."""
-    whens = [When(condition, then=Value(status.value)) for status, condition in conditions(now).items()]
+    whens = [
+        When(condition, then=Value(status.value)) for status, condition in conditions(now).items()
+    ]
     return Case(*whens, output_field=models.TextField())
 
 
@@ -115,6 +121,6 @@ def until_expression(now: datetime) -> Case:
     endless = live.filter(kind=LIMIT, ends_at__isnull=True)
     return Case(
         When(found[Status.SUSPENDED], then=last(SUSPENSION)),
-        When(found[Status.LIMITED] & ~Exists(endless), then=last(LIMIT)),
+        When(found[Status.LIMITED] & ~Q(Exists(endless)), then=last(LIMIT)),
         output_field=models.DateTimeField(),
     )

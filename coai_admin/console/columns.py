@@ -46,10 +46,11 @@ def everybody(_viewer: Viewer) -> Sight:
 class Column:
     """One column of a listing.
 
-    ``sort``: how rows are ordered by it; None where that makes no sense. ``read(now)``: its value in an export, as an
-    expression of the listing's queryset; None keeps it out of exports. ``mask``: what an export shows instead to those
-    who see it masked. ``sight``: who sees how much of it. Whoever does not see all of a column cannot sort by it, and
-    the listing's filters of the same name refuse what would give it away. ``on_page``: False for what only exports hold.
+    ``sort``: how rows are ordered by it; None where that makes no sense. ``read(now)``: its value
+    in an export, as an expression of the listing's queryset; None keeps it out of exports.
+    ``mask``: what an export shows instead to those who see it masked. ``sight``: who sees how much
+    of it. Whoever does not see all of a column cannot sort by it, and the listing's filters of the
+    same name refuse what would give it away. ``on_page``: False for what only exports hold.
     ``css``: more classes of its header cell; "start" puts the header of figures at the start.
     """
 

@@ -1,8 +1,10 @@
-"""Honest counts: exact up to a cap, "10,000+" beyond it, exact on demand. And what counting finds out on the way."""
+"""Honest counts: exact up to a cap, "10,000+" beyond it, exact on demand. And what counting finds
+out on the way."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.contrib.postgres.fields import ArrayField
@@ -24,7 +26,8 @@ class Count(NamedTuple):
         return _("%(number)s+") % {"number": text} if self.more else text
 
 
-class Matching(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Matching:
     """How many rows match, and which, when they are not more than the cap."""
 
     count: Count
@@ -34,16 +37,18 @@ class Matching(NamedTuple):
 def matching(rows: models.QuerySet[Any], pk: str) -> Matching:
     """Count up to the cap and bring the ids of what was counted.
 
-    PostgreSQL assumes that the rows of a filter are spread evenly over every order. For a rare word or a range at the
-    far end it then walks a million rows of the sorted index to find fifty. Without an order it takes the index of the
-    filter; and where few rows match, only these need to be sorted.
+    PostgreSQL assumes that the rows of a filter are spread evenly over every order. For a rare word
+    or a range at the far end it then walks a million rows of the sorted index to find fifty.
+    Without an order it takes the index of the filter; and where few rows match, only these need to
+    be sorted.
     """
     some = rows.order_by().values(_id=F(pk))[: CAP + 1]
     sql, params = some.query.sql_with_params()
     with connections[rows.db].cursor() as cursor:
         cursor.execute(
             # The inner statement is the ORM's own; its parameters stay parameters.
-            f"SELECT count(*), CASE WHEN count(*) <= {CAP} THEN array_agg(_id) END FROM ({sql}) AS matching",  # noqa: S608
+            f"SELECT count(*), CASE WHEN count(*) <= {CAP} THEN array_agg(_id) END "  # noqa: S608
+            f"FROM ({sql}) AS matching",
             params,
         )
         found, ids = cursor.fetchone()
@@ -64,7 +69,7 @@ def exact(rows: models.QuerySet[Any]) -> Count:
 
 
 def among(ids: Sequence[int], pk: str) -> Func:
-    """The condition that a row is one of these: one array as a parameter, however many there are."""
+    """The condition that a row is one of these: one parameter, however many there are."""
     array = Value(list(ids), output_field=ArrayField(BigIntegerField()))
     template = {"template": "%(expressions)s)", "arg_joiner": " = ANY("}
     return Func(F(pk), array, output_field=BooleanField(), **template)

@@ -1,8 +1,10 @@
-"""Exports of a listing as CSV: streamed from COPY in PostgreSQL, so that a million rows need no more memory than ten.
+"""Exports of a listing as CSV: streamed from COPY in PostgreSQL, so that a million rows need no
+more memory than ten.
 
-UTF-8 with a byte order mark (Excel takes the file for the system's old encoding without it), commas, CRLF-free lines,
-a header row. Text that a spreadsheet would take for a formula gets an apostrophe before it. Numbers are plain digits and
-moments are ``2026-11-23 18:00:00`` in UTC, without a zone, so that spreadsheets know both for what they are.
+UTF-8 with a byte order mark (Excel takes the file for the system's old encoding without it),
+commas, CRLF-free lines, a header row. Text that a spreadsheet would take for a formula gets an
+apostrophe before it. Numbers are plain digits and moments are ``2026-11-23 18:00:00`` in UTC,
+without a zone, so that spreadsheets know both for what they are.
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ from coai_admin.console import circumstances
 from coai_admin.console.columns import Column, Kind, Sight
 from coai_admin.console.listing import Reading
 
-# What begins a formula in Excel, LibreOffice or Google Sheets: = + - @, tab, line feed, carriage return, and the
-# full-width forms that Chinese and Japanese spreadsheets treat alike. (PostgreSQL cannot hold NUL in a text.)
+# What begins a formula in Excel, LibreOffice or Google Sheets: = + - @, tab, line feed, carriage
+# return, and the full-width forms that Chinese and Japanese spreadsheets treat alike. (PostgreSQL
+# cannot hold NUL in a text.)
 _DANGEROUS = tuple(ord(sign) for sign in "=+-@\t\n\r＝＋－＠")
 _BLOCK = 64 * 1024
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}".encode()
@@ -44,15 +47,19 @@ class Field:
 
 @dataclass(slots=True)
 class Sent:
-    """How much of an export left the house. ``complete`` is False while it is under way and when it was broken off."""
+    """How much of an export left the house. ``complete`` is False while it is under way and when it
+    was broken off."""
 
     rows: int = 0
     complete: bool = False
 
 
 def fields(reading: Reading[Any], *, masked: bool) -> list[Field]:
-    """The columns that this reader may export; with ``masked`` what is personal is masked for everybody."""
-    found = [_field(column, sight, reading.now, masked=masked) for column, sight in reading.columns()]
+    """The columns that this reader may export; with ``masked`` what is personal is masked for
+    everybody."""
+    found = [
+        _field(column, sight, reading.now, masked=masked) for column, sight in reading.columns()
+    ]
     return [one for one in found if one is not None]
 
 
@@ -75,7 +82,9 @@ def csv(
     """
     values = {f"_{column.name}": _typed(column, safe=safe) for column in columns}
     selected = rows.annotate(**values).values_list(*values)
-    yield _BYTE_ORDER_MARK + (",".join(_quoted(column.header) for column in columns) + "\n").encode()
+    yield (
+        _BYTE_ORDER_MARK + (",".join(_quoted(column.header) for column in columns) + "\n").encode()
+    )
     try:
         sql, params = selected.query.sql_with_params()
     except EmptyResultSet:  # nobody can match: there is nothing to ask
@@ -99,15 +108,20 @@ def csv(
 
 def _typed(column: Field, *, safe: bool) -> Any:
     if column.kind is Kind.DATE:
-        utc = Func(Value("UTC"), column.value, function="timezone", output_field=models.DateTimeField())
-        return Func(Value("second"), utc, function="date_trunc", output_field=models.DateTimeField())
+        utc = Func(
+            Value("UTC"), column.value, function="timezone", output_field=models.DateTimeField()
+        )
+        return Func(
+            Value("second"), utc, function="date_trunc", output_field=models.DateTimeField()
+        )
     if column.kind not in _UNTYPED or not safe:
         return column.value
     return harmless(column.value)
 
 
 def harmless(text: Any) -> Case:
-    """A text as a spreadsheet may have it: with an apostrophe before whatever would begin a formula.
+    """A text as a spreadsheet may have it: with an apostrophe before whatever would begin a
+    formula.
 
     The first character is compared as a number: that costs a third of a regular expression.
     """
@@ -120,7 +134,7 @@ def harmless(text: Any) -> Case:
     )
 
 
-def _in(first: Func) -> Func:
+def _in(first: Any) -> Func:
     signs = ", ".join(map(str, _DANGEROUS))
     return Func(first, template=f"%(expressions)s IN ({signs})", output_field=models.BooleanField())
 
@@ -132,7 +146,8 @@ def _quoted(header: str) -> str:
 def response(
     name: str, blocks: Iterator[bytes], *, finished: Callable[[], None], now: datetime
 ) -> StreamingHttpResponse:
-    """The download ``name-2026-11-23.csv``. ``finished`` is called once, when all was sent or the reader went away."""
+    """The download ``name-2026-11-23.csv``. ``finished`` is called once, when all was sent or the
+    reader went away."""
     here = circumstances.request_id(), circumstances.ip()
 
     def closed() -> None:

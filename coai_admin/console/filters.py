@@ -1,4 +1,5 @@
-"""Filters of a listing: django-filter with strict parameters, chips, and rules of what a viewer may ask."""
+"""Filters of a listing: django-filter with strict parameters, chips, and rules of what a viewer may
+ask."""
 
 from __future__ import annotations
 
@@ -39,13 +40,15 @@ class DayField(forms.DateField):
 
 
 class DayFrom(django_filters.Filter):
-    """Moments from the start of a day (UTC) on. ``key``: the expression that an index holds, where the field may be
-    empty; ``known``: what holds for ``_key`` where it is not."""
+    """Moments from the start of a day (UTC) on. ``key``: the expression that an index holds, where
+    the field may be empty; ``known``: what holds for ``_key`` where it is not."""
 
     field_class = DayField
     lookup = "gte"
 
-    def __init__(self, *args: Any, key: Any = None, known: models.Q | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, key: Any = None, known: models.Q | None = None, **kwargs: Any
+    ) -> None:
         self.key, self.known = key, known
         super().__init__(*args, **kwargs)
 
@@ -53,9 +56,10 @@ class DayFrom(django_filters.Filter):
         bound = None if value is None else self.bound(value)
         if bound is None:
             return qs
-        if self.key is None:
-            return qs.filter(**{f"{self.field_name}__{self.lookup}": bound})
-        return qs.alias(_key=self.key).filter(self.known, **{f"_key__{self.lookup}": bound})
+        name = self.field_name
+        if self.key is not None:
+            name, qs = "_key", qs.alias(_key=self.key).filter(self.known)
+        return qs.filter(**{f"{name}__{self.lookup}": bound})
 
     def bound(self, day: date) -> datetime | None:
         """The moment that a day stands for; None when every moment is within."""
@@ -82,13 +86,18 @@ class AnyOf(django_filters.MultipleChoiceFilter):
 
 
 class Filters(django_filters.FilterSet):
-    """The base of every listing's filters. ``self.viewer`` and ``self.now`` say for whom and when they are asked.
+    """The base of every listing's filters. ``self.viewer`` and ``self.now`` say for whom and when
+    they are asked.
 
-    ``hidden_from`` takes filters away from those who may not ask them; ``clean`` judges values by their viewer.
+    ``hidden_from`` takes filters away from those who may not ask them; ``clean`` judges values by
+    their viewer.
     """
 
-    # The base class copies every filter and builds a form for each request; most requests filter by nothing.
-    def __init__(self, data: QueryDict, queryset: models.QuerySet[Any], *, viewer: Viewer, now: datetime):
+    # The base class copies every filter and builds a form for each request; most requests filter by
+    # nothing.
+    def __init__(
+        self, data: QueryDict, queryset: models.QuerySet[Any], *, viewer: Viewer, now: datetime
+    ):
         self.viewer, self.now = viewer, now
         self.data, self.queryset = data, queryset
         self.is_bound, self.request, self.form_prefix = True, None, None
@@ -98,7 +107,9 @@ class Filters(django_filters.FilterSet):
     @cached_property
     def filters(self) -> dict[str, django_filters.Filter]:
         """The filters that exist for this viewer, bound to these rows."""
-        filters = {name: deepcopy(each) for name, each in self.base_filters.items() if name in self.names}
+        filters = {
+            name: deepcopy(each) for name, each in self.base_filters.items() if name in self.names
+        }
         for each in filters.values():
             each.model, each.parent = self.queryset.model, self
         return filters
@@ -140,7 +151,10 @@ class Filters(django_filters.FilterSet):
 
     def chips(self) -> list[Chip]:
         """The filters that are on, in words."""
-        return [Chip(name, str(self.form.fields[name].label), self._words(name, value)) for name, value in self.values()]
+        return [
+            Chip(name, str(self.form.fields[name].label), self._words(name, value))
+            for name, value in self.values()
+        ]
 
     def _words(self, name: str, value: Any) -> str:
         field = self.form.fields[name]

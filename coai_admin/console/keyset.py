@@ -1,8 +1,10 @@
-"""Paging by position instead of by number: the page after a row is found through an index, however deep it is.
+"""Paging by position instead of by number: the page after a row is found through an index, however
+deep it is.
 
-A sort orders rows by a key that is never NULL, then by id. Where no index can hold the key (a state that depends on
-the time of day), the sort names segments instead: conditions that divide the rows, listed in order; each is read
-through its own index and the results are put together in one statement.
+A sort orders rows by a key that is never NULL, then by id. Where no index can hold the key (a state
+that depends on the time of day), the sort names segments instead: conditions that divide the rows,
+listed in order; each is read through its own index and the results are put together in one
+statement.
 """
 
 from __future__ import annotations
@@ -30,17 +32,18 @@ _BIGGEST_ID = 2**63 - 1
 class Sort:
     """An order of rows: by ``key`` (None: by id alone), then by id, so that no two rows tie.
 
-    ``key``: an expression or field path that is never NULL, with an index on (key, id). ``field``: what the key is, to
-    read it back from a cursor. ``where``: what holds for every row and lets the key of a joined row be found through
-    its index (an outer join hides it); ``tie``: the path to the id in that same joined row, because PostgreSQL compares
-    through an index only what stands in one table. ``segments(now)``: conditions that divide all rows, in ascending order; reversed
-    when the sort descends. ``last``: the condition of rows that stand at the end in both directions, for blanks; the
-    other segments leave them out in words that an index of theirs can have too.
+    ``key``: an expression or field path that is never NULL, with an index on (key, id). ``field``:
+    what the key is, to read it back from a cursor. ``where``: what holds for every row and lets the
+    key of a joined row be found through its index (an outer join hides it); ``tie``: the path to
+    the id in that same joined row, because PostgreSQL compares through an index only what stands in
+    one table. ``segments(now)``: conditions that divide all rows, in ascending order; reversed when
+    the sort descends. ``last``: the condition of rows that stand at the end in both directions, for
+    blanks; the other segments leave them out in words that an index of theirs can have too.
     """
 
     key: Any = None
     field: models.Field[Any, Any] = models.BigIntegerField()  # noqa: RUF009 (fields are never changed)
-    where: Q = Q()
+    where: Q = Q()  # noqa: RUF009 (conditions are never changed either)
     tie: str = ""
     segments: Callable[[datetime], Sequence[Q]] | None = None
     last: Q | None = None
@@ -92,13 +95,17 @@ class Order:
         after: Position | None = None,
         backwards: bool = False,
     ) -> list[Position]:
-        """The next ``limit`` positions behind ``after`` (from the start when None), in this order; with
-        ``backwards`` those before it, nearest first. One statement."""
+        """The next ``limit`` positions behind ``after`` (from the start when None), in this order;
+        with ``backwards`` those before it, nearest first. One statement."""
         parts = list(enumerate(self._parts))
         if backwards:
             parts.reverse()
         if after is not None:
-            parts = [part for part in parts if (part[0] > after.part) is not backwards or part[0] == after.part]
+            parts = [
+                part
+                for part in parts
+                if (part[0] > after.part) is not backwards or part[0] == after.part
+            ]
         reads = [
             self._part(rows, number, condition, limit, after, backwards=backwards)
             for number, condition in parts
@@ -123,7 +130,9 @@ class Order:
     ) -> models.QuerySet[Any, tuple[Any, ...]]:
         falls = self.descending is not backwards
         keyed = self._has_key(number)
-        rows = rows.filter(condition, self.sort.where).annotate(_key=self._key if keyed else self._no_key)
+        rows = rows.filter(condition, self.sort.where).annotate(
+            _key=self._key if keyed else self._no_key
+        )
         if after is not None and after.part == number:
             rows = rows.filter(self._beyond(after, keyed=keyed, falls=falls))
         direction = "-" if falls else ""
@@ -171,12 +180,14 @@ class Order:
         return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
     def position(self, cursor: str) -> Position:
-        """Read a position from a URL. Raises ValueError for anything that this order did not write."""
+        """Read a position from a URL. Raises ValueError for what this order did not write."""
         if len(cursor) > _LONGEST_CURSOR:
             raise ValueError("too long")
         try:
             padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-            parameter, part, key, pk = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+            parameter, part, key, pk = json.loads(
+                base64.b64decode(padded, altchars=b"-_", validate=True)
+            )
         except (binascii.Error, UnicodeError, RecursionError, TypeError) as error:
             raise ValueError("not a cursor") from error
         if parameter != self.parameter or type(part) is not int or not 0 <= part < len(self._parts):

@@ -1,5 +1,6 @@
-"""List pages. A ``Listing`` is declared once; page, fragment, export, "select all matching" and REST list read it, so
-that they cannot disagree about what is in the list, in which order, and what its reader may see.
+"""List pages. A ``Listing`` is declared once; page, fragment, export, "select all matching" and
+REST list read it, so that they cannot disagree about what is in the list, in which order, and what
+its reader may see.
 
 Declaring one takes a few lines (ENTRIES, audit/listing.py)::
 
@@ -9,29 +10,36 @@ Declaring one takes a few lines (ENTRIES, audit/listing.py)::
 
     ENTRIES = Listing(
         name="audit",
-        rows=lambda viewer, now: AuditEntry.objects.all(),     # everything this viewer may list, unordered
+        rows=lambda viewer, now: AuditEntry.objects.all(),  # what this viewer may list, unordered
         columns=(
-            Column(name="created", label=_("When"), kind=Kind.DATE, read=lambda now: F("created_at"),
-                   sort=Sort(key="created_at", field=models.DateTimeField())),     # index on (created_at, id)
-            Column(name="action", label=_("Action")),                              # not sortable
+            Column(
+                name="created",
+                label=_("When"),
+                kind=Kind.DATE,
+                read=lambda now: F("created_at"),  # its value in an export
+                sort=Sort(key="created_at", field=DateTimeField()),  # index on (created_at, id)
+            ),
+            Column(name="action", label=_("Action")),  # not sortable
         ),
         default="-created",
         filters=EntryFilters,
-        facts=lambda ids, viewer, now: ...,      # what the template needs of these rows, in any order, each with .pk
+        facts=lambda ids, viewer, now: ...,  # what the template needs of these rows, each with .pk
     )
 
-and a view::
+and a view; a BadParameter is a 400 that names the word::
 
-    reading = ENTRIES.read(request.GET, viewer=request.user, now=now)    # BadParameter is a 400 that names the word
+    reading = ENTRIES.read(request.GET, viewer=request.user, now=now)
     return render(request, "audit/list.html", {"reading": reading, "page": reading.page()})
 
-The template draws the rows (its own ``<tr>``) between what is the same on every list page, in templates/listing/:
-``_chips.html`` (filters that are on), ``_headings.html`` (the cells of the header row, sortable), ``_foot.html`` (count
-and pages). They take ``reading`` and ``page`` from the context. Around them, ``<div id="listing" data-listing>`` makes
-scripts fetch only this part (static/console/js/listing.js); the view then answers with it alone.
+The template draws the rows (its own ``<tr>``) between what is the same on every list page, in
+templates/listing/: ``_chips.html`` (filters that are on), ``_headings.html`` (the cells of the
+header row, sortable), ``_foot.html`` (count and pages). They take ``reading`` and ``page`` from the
+context. Around them, ``<div id="listing" data-listing>`` makes scripts fetch only this part
+(static/console/js/listing.js); the view then answers with it alone.
 
-A page costs one statement for the capped count, one for its ids (by the sorted index, ``keyset``; of the few that
-match, where they are few: ``counts.matching``), and those of ``facts``. What somebody does not see in full (``Column.sight``) they cannot sort by; filters check it themselves.
+A page costs one statement for the capped count, one for its ids (by the sorted index, ``keyset``;
+of the few that match, where they are few: ``counts.matching``), and those of ``facts``. What
+somebody does not see in full (``Column.sight``) they cannot sort by; filters check it themselves.
 """
 
 from __future__ import annotations
@@ -66,8 +74,8 @@ class NoFilters(Filters):
 
 
 class Heading(NamedTuple):
-    """A cell of the header row. ``link`` sorts by the column (empty when nobody may); ``direction`` is how the list is
-    sorted by it now: "ascending", "descending" or empty."""
+    """A cell of the header row. ``link`` sorts by the column (empty when nobody may); ``direction``
+    is how the list is sorted by it now: "ascending", "descending" or empty."""
 
     column: Column
     link: str
@@ -92,8 +100,9 @@ class Page(Generic[Row]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing(Generic[Row]):
-    """What a list page lists. ``pk`` is the id that breaks ties and that ``facts`` is asked for. ``extra`` names
-    parameters of the page that are not the listing's own (they stay in its links)."""
+    """What a list page lists. ``pk`` is the id that breaks ties and that ``facts`` is asked for.
+    ``extra`` names parameters of the page that are not the listing's own (they stay in its
+    links)."""
 
     name: str
     rows: Callable[[Viewer, datetime], models.QuerySet[Any]]
@@ -108,15 +117,17 @@ class Listing(Generic[Row]):
     def read(self, parameters: QueryDict, *, viewer: Viewer, now: datetime) -> Reading[Row]:
         """The list as this person asks for it. Empty parameters count as absent.
 
-        Raises BadParameter for a parameter that is unknown, repeated or of an impossible order or place, and its
-        subclass WrongFilter for a filter's value.
+        Raises BadParameter for a parameter that is unknown, repeated or of an impossible order or
+        place, and its subclass WrongFilter for a filter's value.
         """
         given = _without_blanks(parameters)
         order = self._order(given.get("sort", self.default), viewer, now)
         filters = self.filters(given, self.rows(viewer, now), viewer=viewer, now=now)
         for name in given:
             if name not in filters.names | _CONTROL | self.extra:
-                raise BadParameter(_("There is no filter named “%(name)s”.") % {"name": _short(name)})
+                raise BadParameter(
+                    _("There is no filter named “%(name)s”.") % {"name": _short(name)}
+                )
             if len(given.getlist(name)) > 1 and not _takes_many(filters, name):
                 raise BadParameter(_("“%(name)s” is given more than once.") % {"name": name})
         if all(name in given for name in _PLACE):
@@ -133,7 +144,9 @@ class Listing(Generic[Row]):
         name, descending = wanted.removeprefix("-"), wanted.startswith("-")
         column = next((column for column in self.columns if column.name == name), None)
         if column is None or column.sort is None or column.sight(viewer) is not Sight.FULL:
-            raise BadParameter(_("The list cannot be sorted by “%(name)s”.") % {"name": _short(name)})
+            raise BadParameter(
+                _("The list cannot be sorted by “%(name)s”.") % {"name": _short(name)}
+            )
         return Order(name, column.sort, now, descending, self.pk)
 
 
@@ -153,7 +166,7 @@ class Reading(Generic[Row]):
         """Which neighbour of which position is asked for: ("after" | "before" | "", position)."""
         for name in _PLACE:
             if name in self.parameters:
-                cursor = self.parameters[name]
+                cursor = str(self.parameters[name])
                 if name == "before" and cursor == _END:
                     return name, None
                 try:
@@ -184,7 +197,11 @@ class Reading(Generic[Row]):
     def page(self) -> Page[Row]:
         """The page that is asked for."""
         found, before, behind = self._positions()
-        facts = self.listing.facts([position.pk for position in found], self.viewer, self.now) if found else ()
+        facts = (
+            self.listing.facts([position.pk for position in found], self.viewer, self.now)
+            if found
+            else ()
+        )
         by_pk = {row.pk: row for row in facts}  # type: ignore[attr-defined]
         rows = [by_pk[position.pk] for position in found if position.pk in by_pk]
         return Page(
@@ -204,7 +221,9 @@ class Reading(Generic[Row]):
         if (ids := self.matching.ids) is not None:
             if not ids:
                 return [], False, False
-            rows = self.listing.rows(self.viewer, self.now).filter(counts.among(ids, self.listing.pk))
+            rows = self.listing.rows(self.viewer, self.now).filter(
+                counts.among(ids, self.listing.pk)
+            )
         found = self.order.read(rows, limit=size + 1, after=position, backwards=backwards)
         if not backwards:
             return found[:size], direction != "", len(found) > size
@@ -222,7 +241,7 @@ class Reading(Generic[Row]):
         return self.matching.count
 
     def exact_link(self) -> str:
-        """ "?…" of this same page with the exact count; empty when the count is exact."""
+        """The address of this same page with the exact count; empty when the count is exact."""
         if not self.count.more:
             return ""
         parameters = self.parameters.copy()
@@ -243,7 +262,7 @@ class Reading(Generic[Row]):
         return [(column, sight) for column, sight in seen if sight is not Sight.NONE]
 
     def headings(self) -> list[Heading]:
-        """The header row. Money, numbers and moments are sorted from the top first, words from A."""
+        """The header row. Figures are sorted from the top first, all else from the bottom."""
         return [self._heading(column, sight) for column, sight in self.columns() if column.on_page]
 
     def _heading(self, column: Column, sight: Sight) -> Heading:
@@ -257,12 +276,14 @@ class Reading(Generic[Row]):
         return Heading(column, self.link("sort", wanted), "")
 
     def orders(self) -> list[tuple[str, str]]:
-        """Every order of the list with its name, for a choice: (parameter, "Credits, from the top")."""
+        """Every order of the list for a choice: its parameter, and "Credits, downwards"."""
         names = []
         for column, sight in self.columns():
             if column.sort is not None and sight is Sight.FULL:
                 names.append((column.name, _("%(column)s, upwards") % {"column": column.label}))
-                names.append((f"-{column.name}", _("%(column)s, downwards") % {"column": column.label}))
+                names.append(
+                    (f"-{column.name}", _("%(column)s, downwards") % {"column": column.label})
+                )
         return names
 
     def chips(self) -> list[tuple[Chip, str]]:
@@ -270,16 +291,16 @@ class Reading(Generic[Row]):
         return [(chip, self.link(chip.name)) for chip in self.filters.chips()]
 
     def clear_link(self) -> str:
-        """ "?…" of the same list without filters, in the same order."""
+        """The address (``?…``) of the same list without filters, in the same order."""
         kept = QueryDict(mutable=True)
         for name in ("sort", *sorted(self.listing.extra)):
             if name in self.parameters:
-                kept[name] = self.parameters[name]
+                kept[name] = str(self.parameters[name])
         return f"?{kept.urlencode()}"
 
     def link(self, name: str = "", value: str = "") -> str:
-        """ "?…" that leads to the first page of this list with one parameter replaced, or taken away when the value is
-        empty."""
+        """The address (``?…``) of the first page of this list with one parameter replaced, or
+        taken away when the value is empty."""
         parameters = self.parameters.copy()
         for gone in (*_PLACE, "count", name):
             parameters.pop(gone, None)
@@ -289,19 +310,24 @@ class Reading(Generic[Row]):
 
     @property
     def query(self) -> str:
-        """What is listed, as a query string without the place: the same list, to keep or to send on."""
+        """What is listed, as a query string without the place: the same list, to keep or to send
+        on."""
         return self.link().removeprefix("?")
 
 
 class WrongFilter(BadParameter):
-    """A filter was given a value that it does not understand; ``reading.filters.form`` holds what was typed."""
+    """A filter was given a value that it does not understand; ``reading.filters.form`` holds what
+    was typed."""
 
     def __init__(self, reading: Reading[Any]):
         self.reading = reading
         [(name, messages), *_rest] = reading.filters.form.errors.items()
-        label = reading.filters.form.fields[name].label if name in reading.filters.form.fields else name
+        label = (
+            reading.filters.form.fields[name].label if name in reading.filters.form.fields else name
+        )
         super().__init__(
-            _("%(label)s (“%(name)s”): %(message)s") % {"label": label, "name": name, "message": messages[0]}
+            _("%(label)s (“%(name)s”): %(message)s")
+            % {"label": label, "name": name, "message": messages[0]}
         )
 
 

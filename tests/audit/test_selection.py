@@ -69,7 +69,9 @@ def test_freeze_takes_all_as_they_are_now(owner):
 def test_freeze_costs_one_statement(owner, django_assert_num_queries):
     make_users(200)
     with django_assert_num_queries(1):
-        selection.freeze(uuid.uuid4(), User.objects.values_list("pk", flat=True), query="", owner=owner, now=NOW)
+        selection.freeze(
+            uuid.uuid4(), User.objects.values_list("pk", flat=True), query="", owner=owner, now=NOW
+        )
 
 
 @pytest.mark.django_db
@@ -97,7 +99,9 @@ def test_only_the_owner_may_look_change_or_use_it(owner):
     with pytest.raises(NoSelection):
         pick(other, ids, [], to=kept.id)
     with pytest.raises(NoSelection):
-        selection.freeze(kept.id, User.objects.values_list("pk", flat=True), query="", owner=other, now=NOW)
+        selection.freeze(
+            kept.id, User.objects.values_list("pk", flat=True), query="", owner=other, now=NOW
+        )
     assert not selection.members(kept.id, owner=other, now=NOW).exists()
     assert ids_of(kept) == ids
 

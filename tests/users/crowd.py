@@ -1,4 +1,5 @@
-"""A crowd with every kind of fact in it, ties included, and what the table should say of it: computed in Python."""
+"""A crowd with every kind of fact in it, ties included, and what the table should say of it:
+computed in Python."""
 
 import random
 from dataclasses import dataclass
@@ -77,7 +78,8 @@ BLANK = {
 
 
 def in_order(people, sort):
-    """The ids in the order of ``sort`` ("-credits"): blanks at the end in both directions, ties by id."""
+    """The ids in the order of ``sort`` ("-credits"): blanks at the end in both directions, ties by
+    id."""
     name, down = sort.removeprefix("-"), sort.startswith("-")
     blank = BLANK.get(name, lambda one: False)
     known = sorted(

@@ -1,4 +1,5 @@
-"""The export of users: the list as it is filtered and ordered, harmless in a spreadsheet, on the record."""
+"""The export of users: the list as it is filtered and ordered, harmless in a spreadsheet, on the
+record."""
 
 import csv
 import io
@@ -120,7 +121,9 @@ def test_status_and_its_end_are_those_of_the_page(crowd):
 def test_filters_and_unknown_parameters_hold_for_the_file(crowd):
     client = as_role()
     found = whole(client, f"{only(crowd)}&country=CN")
-    assert {int(line["ID"]) for line in found} == {pk for pk, one in crowd.items() if one.country == "CN"}
+    assert {int(line["ID"]) for line in found} == {
+        pk for pk, one in crowd.items() if one.country == "CN"
+    }
     before = len(entries())
     for query in ("foo=1", "tier=7", "sort=password"):
         assert client.post(f"{URL}?{query}").status_code == 400
@@ -179,7 +182,17 @@ def test_masked_address_is_the_same_in_sql_as_in_python():
     from coai_admin.console.masks import masked_email
 
     viewer = make_staff(Role.READ_ONLY)
-    strange = ["a@b", "@x.y", "ana@mail.example.com", "x@@y.z", "no-at", "小@例.中国", "a@b.", "a@.b", "a b@c.d"]
+    strange = [
+        "a@b",
+        "@x.y",
+        "ana@mail.example.com",
+        "x@@y.z",
+        "no-at",
+        "小@例.中国",
+        "a@b.",
+        "a@.b",
+        "a b@c.d",
+    ]
     for number, email in enumerate(strange):
         User.objects.filter(pk=make_user(f"strange{number}").pk).update(email=email)
     reading = USERS.read(QueryDict("username=strange&sort=id"), viewer=viewer, now=NOW)
@@ -222,7 +235,8 @@ def test_selection_is_exported_alone():
     client = as_role()
     ids = make_users(4)
     chosen = client.post(
-        reverse("users:select"), {"shown": " ".join(map(str, ids)), "pick": ids[1:3], "act": "export"}
+        reverse("users:select"),
+        {"shown": " ".join(map(str, ids)), "pick": ids[1:3], "act": "export"},
     ).url
     assert "Export 2 users" in client.get(chosen).content.decode()
     assert {int(line["ID"]) for line in lines(client.post(chosen))} == set(ids[1:3])

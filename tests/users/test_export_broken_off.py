@@ -1,4 +1,5 @@
-"""A download that its reader breaks off: recorded as far as it got, and the connection is free again."""
+"""A download that its reader breaks off: recorded as far as it got, and the connection is free
+again."""
 
 import pytest
 from django.test import Client

@@ -87,7 +87,10 @@ def test_fragment_is_only_the_list_and_tells_its_address():
     make_users(3)
     response = client.get(f"{LIST}?sort=-credits&tier=", headers=HTMX)
     assert b"<html" not in response.content
-    assert response.content.lstrip().startswith(b'<div id="listing"') or b'<div id="listing"' in response.content
+    assert (
+        response.content.lstrip().startswith(b'<div id="listing"')
+        or b'<div id="listing"' in response.content
+    )
     assert response.headers["HX-Push-Url"] == f"{LIST}?sort=-credits"
 
 
@@ -129,7 +132,10 @@ def test_wrong_filter_keeps_what_was_typed_beside_its_error():
     html = response.content.decode()
     assert response.status_code == 400
     assert 'value="ana"' in html
-    assert 'value="bouncing" checked' in html.replace('id="id_email_state_2" ', "") or 'value="bouncing"' in html
+    assert (
+        'value="bouncing" checked' in html.replace('id="id_email_state_2" ', "")
+        or 'value="bouncing"' in html
+    )
     fragment = client.get(f"{LIST}?months_min=1.5", headers=HTMX)
     assert fragment.status_code == 422
     assert fragment.headers["HX-Retarget"] == "#filter-panel"
@@ -145,7 +151,9 @@ def test_filter_page_works_without_scripts_and_keeps_search_and_order():
 
 def test_search_by_post_leads_to_the_list():
     client = as_role()
-    response = client.post(reverse("users:search"), {"q": " ana ", "query": "tier=2&after=xyz&q=old"})
+    response = client.post(
+        reverse("users:search"), {"q": " ana ", "query": "tier=2&after=xyz&q=old"}
+    )
     assert (response.status_code, response.url) == (302, f"{LIST}?tier=2&q=ana")
 
 
@@ -214,7 +222,11 @@ def test_row_is_drawn_anew_after_an_act():
     url = reverse("users:row", args=[user.pk])
     assert "Active" in text_of(client.get(url))
     services.suspend(
-        [user.pk], actor=actor, reason_code="spam", ends_at=time_now() + timedelta(days=3), reason="because"
+        [user.pk],
+        actor=actor,
+        reason_code="spam",
+        ends_at=time_now() + timedelta(days=3),
+        reason="because",
     )
     assert "Suspended to" in text_of(client.get(url))
     assert client.get(reverse("users:row", args=[0])).status_code == 404
@@ -253,7 +265,9 @@ class TestSelection:
         assert again.url == f"{LIST}?q=many&selection={chosen}"
         html = client.get(LIST, {"selection": chosen}).content.decode()
         assert "3 selected" in html
-        assert {int(pk) for pk in re.findall(r'value="(\d+)" form="selection" data-pick checked', html)} == {
+        assert {
+            int(pk) for pk in re.findall(r'value="(\d+)" form="selection" data-pick checked', html)
+        } == {
             *ids[:2],
             ids[4],
         }
@@ -283,7 +297,9 @@ class TestSelection:
         ids = make_users(3)
         chosen = select(client, ids[:1])
         query = f"?id={ids[1]},{ids[2]}"
-        client.post(reverse("users:select") + query, {"selection": chosen, "act": "all", "shown": ""})
+        client.post(
+            reverse("users:select") + query, {"selection": chosen, "act": "all", "shown": ""}
+        )
         assert "3 selected" in client.get(LIST, {"selection": chosen}).content.decode()
 
     def test_all_with_a_wrong_filter_selects_nobody(self):
@@ -302,7 +318,9 @@ class TestSelection:
             {"shown": " ".join(map(str, ids)), "pick": ids[:1]},
             headers={"HX-Request": "true"},
         )
-        assert response.content.lstrip().startswith(b"<form") or b'id="selection"' in response.content
+        assert (
+            response.content.lstrip().startswith(b"<form") or b'id="selection"' in response.content
+        )
         assert "1 selected" in response.content.decode()
         assert re.fullmatch(
             rf"{LIST}\?sort=-used&selection=[0-9a-f-]{{36}}", response.headers["HX-Replace-Url"]
@@ -367,5 +385,3 @@ class TestSelection:
         select(client, ids[:1])
         response = client.post(reverse("users:select"), {"shown": str(ids[0]), "pick": ids})
         assert "1 selected" in client.get(response.url).content.decode()
-
-

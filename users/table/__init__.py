@@ -1,4 +1,5 @@
-"""The user table: the one ``Listing`` that page, fragments, exports, selections and the REST list of users read."""
+"""The user table: the one ``Listing`` that page, fragments, exports, selections and the REST list
+of users read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The filters of the user table. What a role may not see, it may not find out by filtering either."""
+"""The filters of the user table. What a role may not see, it may not find out by filtering
+either."""
 
 from __future__ import annotations
 
@@ -22,13 +23,12 @@ from coai_admin.console.fields import StrictDecimalField
 from coai_admin.console.filters import AnyOf, DayFrom, DayTo, Filters
 from subscriptions.models import NO_END
 from users import roles
-from users.models import Restriction
+from users.models import NEVER, Restriction
 from users.status import Status, with_status
 from users.table.columns import (
     EMAIL_STATES,
     EXPIRES,
     MONTHS,
-    NEVER,
     SEEN,
     TIERS,
     email_state_condition,
@@ -78,7 +78,8 @@ class CountriesField(WordsField):
             return ""
         if not re.fullmatch(r"[A-Za-z]{2}", text):
             raise ValidationError(
-                _("“%(word)s” is not a country: write two letters, as in CN, or none.") % {"word": text[:40]}
+                _("“%(word)s” is not a country: write two letters, as in CN, or none.")
+                % {"word": text[:40]}
             )
         return text.upper()
 
@@ -131,8 +132,8 @@ def _either(condition: Callable[[str, datetime], Q]) -> Callable[[list[str], dat
 
 
 class ExactNumber(django_filters.NumberFilter):
-    """A number in plain digits. (Zero with an exponent of fifteen digits is a Decimal of one digit, and no number to
-    PostgreSQL.)"""
+    """A number in plain digits. (Zero with an exponent of fifteen digits is a Decimal of one digit,
+    and no number to PostgreSQL.)"""
 
     field_class = StrictDecimalField
 
@@ -141,7 +142,11 @@ class MonthsFilter(ExactNumber):
     """Subscribed months, those counted before the import included."""
 
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
-        return qs if value is None else qs.alias(_months=MONTHS).filter(**{f"_months__{self.lookup_expr}": value})
+        return (
+            qs
+            if value is None
+            else qs.alias(_months=MONTHS).filter(**{f"_months__{self.lookup_expr}": value})
+        )
 
 
 def _number(field: str, lookup: str, label: Any, **options: Any) -> ExactNumber:
@@ -165,14 +170,17 @@ _SEEN: dict[str, Any] = {"key": SEEN, "known": Q(_key__gt=NEVER)}
 
 
 class UserFilters(Filters):
-    """One filter, or a pair of limits, for every column; the parameters of /admin/users/ and of the REST list."""
+    """One filter, or a pair of limits, for every column; the parameters of /admin/users/ and of the
+    REST list."""
 
     q = django_filters.CharFilter(method="search", label=gettext_lazy("Search"), max_length=254)
     id = IdsFilter("pk", label=gettext_lazy("ID"))
     username = django_filters.CharFilter(
         method="by_username", label=gettext_lazy("Username"), max_length=254
     )
-    email = django_filters.CharFilter(method="by_email", label=gettext_lazy("Email"), max_length=254)
+    email = django_filters.CharFilter(
+        method="by_email", label=gettext_lazy("Email"), max_length=254
+    )
     email_state = Condition(
         _either(lambda state, now: email_state_condition(state)),
         label=gettext_lazy("Email state"),
@@ -180,7 +188,9 @@ class UserFilters(Filters):
     )
     status = Condition(with_status, label=gettext_lazy("Status"), choices=Status.choices)
     restriction = Condition(
-        _restricted, label=gettext_lazy("Restriction"), choices=[(kind.value, capfirst(kind.label)) for kind in Restriction.Kind]
+        _restricted,
+        label=gettext_lazy("Restriction"),
+        choices=[(kind.value, capfirst(kind.label)) for kind in Restriction.Kind],
     )
     restricted_to = RestrictedTo("ends_at", label=gettext_lazy("Restriction ends by"))
     tier = Condition(
@@ -216,7 +226,9 @@ class UserFilters(Filters):
     joined_to = DayTo("joined_at", label=gettext_lazy("Joined to"))
     country = CountriesFilter("country", label=gettext_lazy("Country"))
     role = Condition(
-        lambda values, now: Q(role__in=values), label=gettext_lazy("Admin"), choices=[(role.value, capfirst(role.label)) for role in roles.Role]
+        lambda values, now: Q(role__in=values),
+        label=gettext_lazy("Admin"),
+        choices=[(role.value, capfirst(role.label)) for role in roles.Role],
     )
     flag = WordsFilter(method="by_flag", label=gettext_lazy("Import flag"))
 
@@ -231,11 +243,19 @@ class UserFilters(Filters):
 
     def clean(self, data: Mapping[str, Any]) -> None:
         email = data.get("email", "")
-        if email and not self.whole_addresses and not (_ADDRESS.fullmatch(email) or _DOMAIN.fullmatch(email)):
-            self.refuse("email", _("Your role sees masked addresses: give a whole address, or @ and a domain."))
+        if (
+            email
+            and not self.whole_addresses
+            and not (_ADDRESS.fullmatch(email) or _DOMAIN.fullmatch(email))
+        ):
+            self.refuse(
+                "email",
+                _("Your role sees masked addresses: give a whole address, or @ and a domain."),
+            )
 
     def search(self, rows: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
-        """People by id, name or address. Under three letters the trigram index finds beginnings only."""
+        """People by id, name or address. Under three letters the trigram index finds beginnings
+        only."""
         return rows.filter(self._search(text.strip()))
 
     def _search(self, text: str) -> Q:
@@ -244,7 +264,9 @@ class UserFilters(Filters):
         if self.whole_addresses:
             found |= Q(**{f"email__{part}": text})
         elif "@" in text:
-            found = by_address(text) if _ADDRESS.fullmatch(text) or _DOMAIN.fullmatch(text) else found
+            found = (
+                by_address(text) if _ADDRESS.fullmatch(text) or _DOMAIN.fullmatch(text) else found
+            )
         if text.isascii() and text.isdigit() and int(text) <= BIGGEST_ID:
             found |= Q(pk=int(text))
         return found
@@ -255,7 +277,8 @@ class UserFilters(Filters):
         return rows.filter(**{f"username__{part}": text})
 
     def by_email(self, rows: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
-        """People by a whole address, by @ and a domain, or (who may see addresses) by any part of one."""
+        """People by a whole address, by @ and a domain, or (who may see addresses) by any part of
+        one."""
         if _ADDRESS.fullmatch(text) or text.startswith("@"):
             return rows.filter(by_address(text))
         part = "istartswith" if len(text) < 3 else "icontains"
@@ -270,4 +293,3 @@ class UserFilters(Filters):
 def by_address(text: str) -> Q:
     """The people with this address, or with one at this domain (``@example.com``)."""
     return Q(email__iendswith=text) if text.startswith("@") else Q(email__iexact=text)
-

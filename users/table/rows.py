@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db.models import F
 
+from coai_admin.console.columns import Viewer
 from coai_admin.console.masks import masked_email
 from users import roles
 from users.models import Restriction, User
@@ -33,6 +34,7 @@ _FACTS = (
     "standing__subscription__tier__name",
     "account__balance",
 )
+
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
@@ -60,7 +62,7 @@ class UserRow:
 
 
 def email_state(email: str | None, verified_at: datetime | None, state: str) -> str:
-    """What is known of an address: verified, pending, or why it takes no mail; empty without one."""
+    """What is known of an address: verified, pending, or why it takes no mail."""
     if not email:
         return ""
     if state != User.EmailState.OK:
@@ -75,8 +77,9 @@ def subscription_state(subscription_id: int | None, ends_at: datetime | None, no
     return "active" if ends_at is None or now < ends_at else "ended"
 
 
-def user_rows(ids: Sequence[int], viewer: User, now: datetime) -> list[UserRow]:
+def user_rows(ids: Sequence[int], viewer: Viewer, now: datetime) -> list[UserRow]:
     """The lines of these users, in any order."""
+    assert isinstance(viewer, User)
     held: defaultdict[int, list[Held]] = defaultdict(list)
     live = Restriction.objects.live(now).filter(user__in=ids)
     for user_id, kind, ends_at in live.values_list("user_id", "kind", "ends_at"):
@@ -88,13 +91,17 @@ def user_rows(ids: Sequence[int], viewer: User, now: datetime) -> list[UserRow]:
         F("standing__months") + F("standing__legacy_months"),
         F("account__used_total") + F("account__opening_used"),
     )
-    return [_row(facts, held[facts[0]], now, masked=masked, sees_roles=sees_roles) for facts in people]
+    return [
+        _row(facts, held[facts[0]], now, masked=masked, sees_roles=sees_roles) for facts in people
+    ]
 
 
 def _row(
     facts: tuple[Any, ...], held: list[Held], now: datetime, *, masked: bool, sees_roles: bool
 ) -> UserRow:
-    (pk, username, email, verified_at, state, role, country, joined_at, seen_at, closed_at) = facts[:10]
+    (pk, username, email, verified_at, state, role, country, joined_at, seen_at, closed_at) = facts[
+        :10
+    ]
     (subscription_id, tier, ends_at, plan, balance, months, used) = facts[10:]
     status, until = status_of(closed_at, held)
     subscription = subscription_state(subscription_id, ends_at, now)

@@ -1,4 +1,5 @@
-"""What stands in every row of the user table. Fifty rows cost milliseconds, so what repeats is kept."""
+"""What stands in every row of the user table. Fifty rows cost milliseconds, so what repeats is
+kept."""
 
 from __future__ import annotations
 
@@ -36,14 +37,16 @@ _ADDRESS_MARKS = {"pending": "wait", "suppressed": "warn"}
 
 @register.simple_tag
 def pick_box(row: UserRow, picking: Any) -> SafeString:
-    """The box by which a user is selected; out of reach, with the reason, for those on whom nothing can be done."""
+    """The box by which a user is selected; out of reach, with the reason, for those on whom nothing
+    can be done."""
     why = picking.blocked.get(row.pk)
     if why is not None:
         return format_html(
             '<input type="checkbox" disabled aria-label="{0}: {1}" title="{1}">', row.username, why
         )
     return format_html(
-        '<input type="checkbox" name="pick" value="{}" form="selection" data-pick{} aria-label="{}">',
+        '<input type="checkbox" name="pick" value="{}" form="selection" data-pick{}'
+        ' aria-label="{}">',
         row.pk,
         _CHECKED if row.pk in picking.here else "",
         _("Select %(name)s") % {"name": row.username},
@@ -66,13 +69,15 @@ def money(amount: Decimal) -> SafeString | str:
 
 @register.simple_tag
 def user_state(row: UserRow) -> SafeString:
-    """The status of a user by shape, word and colour, with its end: ``Suspended to 12 Dec 2026``."""
+    """The status of a user by shape, word and colour: ``Suspended to 12 Dec 2026``."""
     until = localtime(row.until).date() if row.until else None
     return _state(row.status, until, get_language(), warned=row.warned)
 
 
 @lru_cache(maxsize=2048)
-def _state(status: Status, until: date | None, _language: str | None, *, warned: bool) -> SafeString:
+def _state(
+    status: Status, until: date | None, _language: str | None, *, warned: bool
+) -> SafeString:
     if warned and status == Status.ACTIVE:
         return state("warn", _("Active, warned"))
     if until is None:
@@ -83,7 +88,7 @@ def _state(status: Status, until: date | None, _language: str | None, *, warned:
 
 @register.simple_tag
 def email_mark(known: str) -> SafeString:
-    """What is known of an address: a shape with its word for whoever points at it or cannot see it."""
+    """What is known of an address: a shape, with its word for whoever cannot see it."""
     return _email_mark(known, get_language())
 
 

@@ -17,7 +17,8 @@ from users import exports
 from users.access import permission
 from users.exports import ExportRefused
 from users.requests import StaffRequest
-from users.table import USERS, UserRow
+from users.table import USERS
+from users.table.rows import UserRow
 from users.views.users import address_of, selection_in
 
 
@@ -61,7 +62,9 @@ def export(request: StaffRequest) -> HttpResponseBase:
         except ExportRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            return files.response("users", export.blocks(), finished=export.finished, now=reading.now)
+            return files.response(
+                "users", export.blocks(), finished=export.finished, now=reading.now
+            )
     return _page(request, reading, form)
 
 

@@ -20,7 +20,8 @@ from audit.selection import Kept, NoSelection
 from coai_admin.console.listing import PAGE_SIZE, Reading
 from users.access import permission
 from users.requests import StaffRequest
-from users.table import USERS, UserRow
+from users.table import USERS
+from users.table.rows import UserRow
 from users.views.users import SELECT, address_of, picked_on, selection_in
 
 ALL, EXPORT = "all", "export"
@@ -31,10 +32,11 @@ _MOST_DIGITS = 19  # Python refuses to read thousands of them as a number
 @permission(SELECT)
 @require_POST
 def select(request: StaffRequest) -> HttpResponse:
-    """Keep the ticks of the page that was shown; then act on the selection, take in all that match, or go on.
+    """Keep the ticks of the page that was shown; then act on the selection, take in all that match,
+    or go on.
 
-    ``shown`` are the users on the page, ``pick`` those that are ticked, ``act`` the button: an operation's code, "all",
-    "export", or nothing. htmx gets the bar again; browsers are led on.
+    ``shown`` are the users on the page, ``pick`` those that are ticked, ``act`` the button: an
+    operation's code, "all", "export", or nothing. htmx gets the bar again; browsers are led on.
     """
     now = time_now()
     shown, picked = _ids(request.POST.get("shown", "").split()), _ids(request.POST.getlist("pick"))
@@ -42,7 +44,9 @@ def select(request: StaffRequest) -> HttpResponse:
     act = request.POST.get("act", "")
     reading = USERS.read(_without_selection(request.GET), viewer=request.user, now=now)
     try:
-        kept = selection.pick(chosen, shown=shown, picked=picked & shown, owner=request.user, now=now)
+        kept = selection.pick(
+            chosen, shown=shown, picked=picked & shown, owner=request.user, now=now
+        )
         if act == ALL:
             kept = selection.freeze(
                 chosen, reading.ids(), query=reading.query, owner=request.user, now=now

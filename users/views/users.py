@@ -27,7 +27,8 @@ from coai_admin.console.listing import Reading, WrongFilter
 from users.access import permission
 from users.models import ApiKey
 from users.requests import StaffRequest
-from users.table import USERS, UserRow
+from users.table import USERS
+from users.table.rows import UserRow
 
 BROWSE = "users.browse"
 SELECT = "audit.preview_many"
@@ -39,7 +40,9 @@ KEY = "sk-"
 def table(request: StaffRequest) -> HttpResponse:
     """The user table; to htmx only its part of the page."""
     if request.GET.get("q", "").strip().startswith(KEY):
-        raise BadRequest(_("A whole API key must not stand in an address. Put it into the search box."))
+        raise BadRequest(
+            _("A whole API key must not stand in an address. Put it into the search box.")
+        )
     try:
         reading = USERS.read(request.GET, viewer=request.user, now=time_now())
         context = listed(request, reading)
@@ -73,14 +76,19 @@ def row(request: StaffRequest, user_id: int) -> HttpResponse:
         "rows": rows,
         "reading": reading,
         "now": reading.now,
-        "picking": _picking_if_kept(request, reading, rows, chosen) if request.user.may(SELECT) else None,
+        "picking": _picking_if_kept(request, reading, rows, chosen)
+        if request.user.may(SELECT)
+        else None,
         "sees_roles": request.user.may("users.inspect_staff"),
     }
     return render(request, "users/_rows.html", context)
 
 
 def _picking_if_kept(
-    request: StaffRequest, reading: Reading[UserRow], rows: Sequence[UserRow], chosen: uuid.UUID | None
+    request: StaffRequest,
+    reading: Reading[UserRow],
+    rows: Sequence[UserRow],
+    chosen: uuid.UUID | None,
 ) -> Picking:
     """The selection, or a new one when it expired meanwhile: the row is what was asked for."""
     try:
@@ -103,8 +111,9 @@ def filters(request: StaffRequest) -> HttpResponse:
 @permission(BROWSE)
 @require_POST
 def search(request: StaffRequest) -> HttpResponse:
-    """What was typed into the search box. It comes by POST because it may be somebody's whole API key, which must not
-    stand in an address: that leads straight to its owner; anything else back to the list."""
+    """What was typed into the search box. It comes by POST because it may be somebody's whole API
+    key, which must not stand in an address: that leads straight to its owner; anything else back to
+    the list."""
     text = request.POST.get("q", "").strip()
     if text.startswith(KEY):
         return _owner_of(request, text)
@@ -123,7 +132,9 @@ def _owner_of(request: StaffRequest, key: str) -> HttpResponse:
         return _lead(request, reverse("user", args=[owner]))
     if request.htmx and request.htmx.trigger_name == "q":
         return HttpResponse(status=204)  # perhaps it is still being typed
-    messages.warning(request, _("No user has this API key. Keys are found by the whole key, revoked ones too."))
+    messages.warning(
+        request, _("No user has this API key. Keys are found by the whole key, revoked ones too.")
+    )
     return _lead(request, reverse("users:list"))
 
 
@@ -145,8 +156,9 @@ def listed(request: StaffRequest, reading: Reading[UserRow]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Picking:
-    """What the page knows of the selection: ``blocked`` are the users on it on whom nothing can be done, each with the
-    reason; ``elsewhere`` counts those of the selection that are not on this page."""
+    """What the page knows of the selection: ``blocked`` are the users on it on whom nothing can be
+    done, each with the reason; ``elsewhere`` counts those of the selection that are not on this
+    page."""
 
     id: uuid.UUID
     kept: Kept | None
@@ -174,7 +186,10 @@ class Picking:
 
 
 def picking(
-    request: StaffRequest, reading: Reading[UserRow], rows: Sequence[UserRow], chosen: uuid.UUID | None
+    request: StaffRequest,
+    reading: Reading[UserRow],
+    rows: Sequence[UserRow],
+    chosen: uuid.UUID | None,
 ) -> Picking:
     """The selection beside these rows. Raises NoSelection."""
     shown = [row.pk for row in rows]
@@ -185,7 +200,9 @@ def picking(
     acts = _acts_on_many(request)
     menus = operations.menus(acts, doubtful, actor=request.user, now=now) if doubtful else {}
     blocked = {
-        pk: items[0].refusal for pk, items in menus.items() if items and all(item.refusal for item in items)
+        pk: items[0].refusal
+        for pk, items in menus.items()
+        if items and all(item.refusal for item in items)
     }
     # A new one gets its id now: two quick ticks then make one selection, not two.
     return Picking(kept.id if kept else uuid.uuid4(), kept, acts, blocked, shown, _clear(reading))
@@ -218,7 +235,8 @@ def selection_in(parameters: QueryDict) -> uuid.UUID | None:
 
 
 def _wrong(request: StaffRequest, wrong: WrongFilter) -> HttpResponse:
-    # htmx swaps a 422 and leaves a 400 to the banner; without it the page is what was asked for: wrong.
+    # htmx swaps a 422 and leaves a 400 to the banner; without it the page is what was asked for:
+    # wrong.
     return _form(request, wrong.reading, 422 if request.htmx else 400)
 
 
@@ -236,7 +254,11 @@ def _form(request: StaffRequest, reading: Reading[UserRow], status: int) -> Http
 
 
 def _is_fragment(request: StaffRequest) -> bool:
-    return bool(request.htmx) and request.htmx.target == "listing" and not request.htmx.history_restore_request
+    return (
+        bool(request.htmx)
+        and request.htmx.target == "listing"
+        and not request.htmx.history_restore_request
+    )
 
 
 def _address(reading: Reading[UserRow]) -> str:
