@@ -8,7 +8,8 @@ from typing import Any
 
 from django import forms
 from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext
+from django.utils.functional import lazy
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.forms import OperationForm
@@ -18,6 +19,13 @@ USUAL, FOR_GOOD, ON_DATE = "usual", "for_good", "on_date"
 _PRESETS: dict[str, timedelta] = {
     f"{days}d": timedelta(days=days) for days in (1, 3, 7, 14, 30, 90)
 }
+
+
+def _in_days(number: int) -> str:
+    return ngettext("%(n)d day", "%(n)d days", number) % {"n": number}
+
+
+_days = lazy(_in_days, str)  # in the language of whoever reads the page
 
 
 class EndWidget(forms.Widget):
@@ -58,7 +66,7 @@ class EndField(forms.Field):
     def __init__(self, **kwargs: Any) -> None:
         choices = (
             (USUAL, _("as usual for the reason")),
-            *((key, _("%(days)d days") % {"days": span.days}) for key, span in _PRESETS.items()),
+            *((key, _days(span.days)) for key, span in _PRESETS.items()),
             (ON_DATE, _("until a date")),
             (FOR_GOOD, _("for good")),
         )

@@ -121,8 +121,8 @@ class Visits:
 
 @pytest.fixture
 def visit(chromium, site, request):
-    """``visit(session_of(user))`` opens a page for somebody. What the browser complained about anywhere (the
-    content security policy, scripts, answers) fails the test at its end."""
+    """``visit(session_of(user))`` opens a page for somebody. What the browser complained about
+    anywhere (the content security policy, scripts, answers) fails the test at its end."""
     visits = Visits(chromium, site)
     yield visits
     called = getattr(request.node, "rep_call", None)

@@ -1,5 +1,5 @@
-"""Every page of the console that stands, one line each: what it is called, its address (``{ana}`` and
-so on are of ``tests.browser.world``), who looks, and how it answers."""
+"""Every page of the console, one line each: what it is called, its address (``{ana}`` and so on are
+of ``tests.browser.world``), who looks, and how it answers."""
 
 from typing import NamedTuple
 
@@ -7,8 +7,8 @@ from users.roles import Role
 
 
 class Place(NamedTuple):
-    """``type`` is what is typed into its fields, ``open`` are the elements that are pressed then, and
-    ``shows`` is what comes of that."""
+    """``type`` is what is typed into its fields, ``open`` are the elements that are pressed then,
+    and ``shows`` is what comes of that."""
 
     name: str
     address: str

@@ -1,5 +1,5 @@
-"""Every page, as it stands: accessible, within its content security policy, and as wide as its window;
-on a desk and on a phone, light and dark."""
+"""Every page as it stands: accessible, within its content security policy, and as wide as its
+window; on a desk and on a phone, light and dark."""
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT

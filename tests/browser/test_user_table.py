@@ -39,7 +39,8 @@ def test_search_finds_while_one_types(desk):
 
 def test_search_for_a_whole_key_leads_to_its_owner(desk):
     owner, key = make_user("owner"), "sk-0123456789abcdef0123456789abcdef"
-    ApiKey.objects.create(user=owner, digest=hashlib.sha256(key.encode()).digest(), prefix="sk-0123")
+    digest = hashlib.sha256(key.encode()).digest()
+    ApiKey.objects.create(user=owner, digest=digest, prefix="sk-0123")
     desk.goto(USERS)
     search(desk, key)
     expect(desk.get_by_role("heading", level=1)).to_have_text("owner")
@@ -47,7 +48,7 @@ def test_search_for_a_whole_key_leads_to_its_owner(desk):
 
 
 def test_filters_open_over_the_list_and_become_chips(desk):
-    rich, poor, gone = make_crew(3)
+    rich, _poor, gone = make_crew(3)
     give(rich, "12.5")
     give(gone, "100")
     suspend([gone.pk], actor=make_staff(), reason_code="spam", ends_at=None, reason="spam")

@@ -1,4 +1,4 @@
-"""A console with everything in it that a page can show, made by the services that the product uses."""
+"""A console with everything in it that a page can show, made by the services of the product."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -39,9 +39,7 @@ def make_world():
         ticket="SUP-2041",
         now=now,
     )
-    chosen = selection.pick(
-        act.act_id, shown=[], picked=[ana.pk, wide.pk], owner=admin, now=now
-    )
+    chosen = selection.pick(act.act_id, shown=[], picked=[ana.pk, wide.pk], owner=admin, now=now)
     copy_statistics(now=now, full=True)
     entry = AuditEntry.objects.filter(act_id=act.act_id).order_by("-pk").first()
     return {
@@ -73,9 +71,7 @@ def make_crowd(now):
     ]
     ids = [user.pk for user in crowd]
     load_subscriptions(
-        LoadedSubscription(
-            pk, 1 + n % 3, "purchase", now - 60 * DAY, None, (period(now, n),)
-        )
+        LoadedSubscription(pk, 1 + n % 3, "purchase", now - 60 * DAY, None, (period(now, n),))
         for n, pk in enumerate(ids[:8])
     )
     adjust_credits(ids[:9], actor=SYSTEM, delta=Decimal("1234.5"), reason="Opening", now=now)

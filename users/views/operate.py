@@ -102,13 +102,15 @@ class Attempt:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of the typed parameters and of the selection, so that what is confirmed is what
-        was previewed."""
+        """A digest of the parameters as typed and of the selection, so that what is confirmed is
+        what was previewed."""
         return _fingerprint(self.form.data, self.selection)
 
 
 def _fingerprint(data: Mapping[str, Any], selection: Selection | None) -> str:
-    typed = sorted((key, data[key]) for key in data if key not in CONTROL_FIELDS)
+    # Why it is done changes nothing that was previewed: who writes it last confirms at once.
+    beside = CONTROL_FIELDS | {"reason", "ticket"}
+    typed = sorted((key, data[key]) for key in data if key not in beside)
     version = selection.version if selection else 0
     return hashlib.sha256(repr((typed, version)).encode()).hexdigest()[:16]
 
