@@ -25,7 +25,8 @@ def database(*, without=()):
                 continue
             row = "to_jsonb(t) - 'last_seen_at'" if table == "users_user" else "to_jsonb(t)"
             cursor.execute(
-                f"SELECT count(*), coalesce(sum(hashtextextended(({row})::text, 0)), 0) FROM {table} t"
+                f"SELECT count(*), coalesce(sum(hashtextextended(({row})::text, 0)), 0)"
+                f" FROM {table} t"
             )
             digests[table] = cursor.fetchone()
     return digests

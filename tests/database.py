@@ -1,5 +1,5 @@
-"""Emptying the database after a test that committed: append-only tables refuse TRUNCATE, and what migrations
-put there (tiers, reasons, the chart of accounts) must come back."""
+"""Emptying the database after a test that committed: append-only tables refuse TRUNCATE, and what
+migrations put there (tiers, reasons, the chart of accounts) must come back."""
 
 from django.db import connection, transaction
 

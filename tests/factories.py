@@ -30,7 +30,6 @@ def make_user(username=None, *, role=Role.NONE, email=None, password=None, **fie
 def make_users(count):
     """Many accounts at once, cheaply; their ids in order."""
     from billing.services import open_accounts
-
     from subscriptions.services import open_standings
     from users.models import User
 

@@ -1,11 +1,9 @@
 """How static files are kept in production."""
 
-from whitenoise.storage import (  # type: ignore[import-untyped]
-    CompressedManifestStaticFilesStorage,
-)
+from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class ModuleStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
+class ModuleStorage(CompressedManifestStaticFilesStorage):
     """Files named by their content, and our ES modules import each other by those names.
 
     Otherwise a browser could mix the modules of two releases. Django's own switch for this

@@ -11,118 +11,314 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         TrigramExtension(),
         BtreeGistExtension(),
         migrations.CreateModel(
-            name='ReasonCode',
+            name="ReasonCode",
             fields=[
-                ('code', models.SlugField(max_length=40, primary_key=True, serialize=False)),
-                ('label', models.TextField()),
-                ('public_text', models.TextField()),
-                ('default_days', models.PositiveIntegerField(blank=True, help_text='Empty: permanent.', null=True)),
-                ('appealable', models.BooleanField(default=True)),
-                ('active', models.BooleanField(default=True)),
-                ('position', models.PositiveSmallIntegerField(default=0)),
+                ("code", models.SlugField(max_length=40, primary_key=True, serialize=False)),
+                ("label", models.TextField()),
+                ("public_text", models.TextField()),
+                (
+                    "default_days",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="Empty: permanent.", null=True
+                    ),
+                ),
+                ("appealable", models.BooleanField(default=True)),
+                ("active", models.BooleanField(default=True)),
+                ("position", models.PositiveSmallIntegerField(default=0)),
             ],
             options={
-                'db_table': 'users_reasoncode',
+                "db_table": "users_reasoncode",
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('username', models.TextField(verbose_name='username')),
-                ('email', models.EmailField(blank=True, max_length=254, null=True, verbose_name='email')),
-                ('email_verified_at', models.DateTimeField(blank=True, null=True)),
-                ('email_state', models.TextField(choices=[('ok', 'ok'), ('bouncing', 'bouncing'), ('complained', 'complained'), ('suppressed', 'suppressed')], default='ok')),
-                ('password_changed_at', models.DateTimeField(blank=True, null=True)),
-                ('must_change_password', models.BooleanField(default=False)),
-                ('role', models.TextField(choices=[('none', 'none'), ('read_only', 'Read-only'), ('support', 'Support'), ('user_admin', 'User admin'), ('super_admin', 'Super admin')], default='none')),
-                ('scope', models.JSONField(blank=True, default=dict)),
-                ('country', models.CharField(blank=True, default='', max_length=2)),
-                ('locale', models.CharField(blank=True, default='', max_length=16)),
-                ('timezone', models.CharField(blank=True, default='', max_length=64)),
-                ('joined_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('last_seen_at', models.DateTimeField(blank=True, null=True)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('legacy_source', models.TextField(blank=True, default='')),
-                ('legacy_id', models.BigIntegerField(blank=True, null=True)),
-                ('legacy_username', models.TextField(blank=True, null=True)),
-                ('import_flags', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, size=None)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("username", models.TextField(verbose_name="username")),
+                (
+                    "email",
+                    models.EmailField(blank=True, max_length=254, null=True, verbose_name="email"),
+                ),
+                ("email_verified_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "email_state",
+                    models.TextField(
+                        choices=[
+                            ("ok", "ok"),
+                            ("bouncing", "bouncing"),
+                            ("complained", "complained"),
+                            ("suppressed", "suppressed"),
+                        ],
+                        default="ok",
+                    ),
+                ),
+                ("password_changed_at", models.DateTimeField(blank=True, null=True)),
+                ("must_change_password", models.BooleanField(default=False)),
+                (
+                    "role",
+                    models.TextField(
+                        choices=[
+                            ("none", "none"),
+                            ("read_only", "Read-only"),
+                            ("support", "Support"),
+                            ("user_admin", "User admin"),
+                            ("super_admin", "Super admin"),
+                        ],
+                        default="none",
+                    ),
+                ),
+                ("scope", models.JSONField(blank=True, default=dict)),
+                ("country", models.CharField(blank=True, default="", max_length=2)),
+                ("locale", models.CharField(blank=True, default="", max_length=16)),
+                ("timezone", models.CharField(blank=True, default="", max_length=64)),
+                ("joined_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("last_seen_at", models.DateTimeField(blank=True, null=True)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                ("legacy_source", models.TextField(blank=True, default="")),
+                ("legacy_id", models.BigIntegerField(blank=True, null=True)),
+                ("legacy_username", models.TextField(blank=True, null=True)),
+                (
+                    "import_flags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), blank=True, default=list, size=None
+                    ),
+                ),
             ],
             options={
-                'db_table': 'users_user',
-                'indexes': [django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('username'), name='gin_trgm_ops'), name='user_username_trgm'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('email'), name='gin_trgm_ops'), name='user_email_trgm'), django.contrib.postgres.indexes.GinIndex(fields=['import_flags'], name='user_import_flags'), models.Index(fields=['joined_at', 'id'], name='user_joined'), models.Index(condition=models.Q(('role', 'none'), _negated=True), fields=['role', 'id'], name='user_staff'), models.Index(fields=['country', 'id'], name='user_country'), models.Index(condition=models.Q(('legacy_username__isnull', False)), fields=['legacy_username'], name='user_legacy_username')],
-                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('username'), name='user_username_unique'), models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='user_email_unique'), models.UniqueConstraint(models.F('legacy_source'), models.F('legacy_id'), name='user_legacy_unique'), models.CheckConstraint(condition=models.Q(('role__in', ['none', 'read_only', 'support', 'user_admin', 'super_admin'])), name='user_role_known'), models.CheckConstraint(condition=models.Q(('username', ''), _negated=True), name='user_username_not_empty'), models.CheckConstraint(condition=models.Q(('email', ''), _negated=True), name='user_email_not_empty')],
+                "db_table": "users_user",
+                "indexes": [
+                    django.contrib.postgres.indexes.GinIndex(
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Upper("username"), name="gin_trgm_ops"
+                        ),
+                        name="user_username_trgm",
+                    ),
+                    django.contrib.postgres.indexes.GinIndex(
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Upper("email"), name="gin_trgm_ops"
+                        ),
+                        name="user_email_trgm",
+                    ),
+                    django.contrib.postgres.indexes.GinIndex(
+                        fields=["import_flags"], name="user_import_flags"
+                    ),
+                    models.Index(fields=["joined_at", "id"], name="user_joined"),
+                    models.Index(
+                        condition=models.Q(("role", "none"), _negated=True),
+                        fields=["role", "id"],
+                        name="user_staff",
+                    ),
+                    models.Index(fields=["country", "id"], name="user_country"),
+                    models.Index(
+                        condition=models.Q(("legacy_username__isnull", False)),
+                        fields=["legacy_username"],
+                        name="user_legacy_username",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("username"),
+                        name="user_username_unique",
+                    ),
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("email"), name="user_email_unique"
+                    ),
+                    models.UniqueConstraint(
+                        models.F("legacy_source"), models.F("legacy_id"), name="user_legacy_unique"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "role__in",
+                                ["none", "read_only", "support", "user_admin", "super_admin"],
+                            )
+                        ),
+                        name="user_role_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("username", ""), _negated=True),
+                        name="user_username_not_empty",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("email", ""), _negated=True),
+                        name="user_email_not_empty",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.BinaryField(max_length=32, unique=True)),
-                ('prefix', models.TextField()),
-                ('name', models.TextField(blank=True, default='')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('last_used_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_by_act', models.UUIDField(blank=True, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("digest", models.BinaryField(max_length=32, unique=True)),
+                ("prefix", models.TextField()),
+                ("name", models.TextField(blank=True, default="")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("last_used_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_by_act", models.UUIDField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_keys",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'users_apikey',
-                'constraints': [models.CheckConstraint(condition=models.Q(('revoked_by_act__isnull', True), ('revoked_at__isnull', False), _connector='OR'), name='apikey_revoked_by_needs_revoked_at')],
+                "db_table": "users_apikey",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("revoked_by_act__isnull", True),
+                            ("revoked_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="apikey_revoked_by_needs_revoked_at",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Restriction',
+            name="Restriction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.TextField(choices=[('warning', 'warning'), ('limit', 'limit'), ('suspension', 'suspension')])),
-                ('public_text', models.TextField(blank=True, default='')),
-                ('internal_note', models.TextField(blank=True, default='')),
-                ('evidence', models.JSONField(blank=True, default=list)),
-                ('starts_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField(blank=True, null=True)),
-                ('act_id', models.UUIDField(blank=True, null=True)),
-                ('lifted_at', models.DateTimeField(blank=True, null=True)),
-                ('lifted_act_id', models.UUIDField(blank=True, null=True)),
-                ('lifted_reason', models.TextField(blank=True, default='')),
-                ('issuer', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('lifted_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('reason', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='users.reasoncode')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='restrictions', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.TextField(
+                        choices=[
+                            ("warning", "warning"),
+                            ("limit", "limit"),
+                            ("suspension", "suspension"),
+                        ]
+                    ),
+                ),
+                ("public_text", models.TextField(blank=True, default="")),
+                ("internal_note", models.TextField(blank=True, default="")),
+                ("evidence", models.JSONField(blank=True, default=list)),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField(blank=True, null=True)),
+                ("act_id", models.UUIDField(blank=True, null=True)),
+                ("lifted_at", models.DateTimeField(blank=True, null=True)),
+                ("lifted_act_id", models.UUIDField(blank=True, null=True)),
+                ("lifted_reason", models.TextField(blank=True, default="")),
+                (
+                    "issuer",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "lifted_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "reason",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="users.reasoncode",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="restrictions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'users_restriction',
-                'indexes': [models.Index(fields=['user', 'starts_at'], name='restriction_user'), models.Index(condition=models.Q(('lifted_at__isnull', True)), fields=['user', 'kind'], name='restriction_unlifted'), models.Index(fields=['act_id'], name='restriction_act')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['warning', 'limit', 'suspension'])), name='restriction_kind_known'), models.CheckConstraint(condition=models.Q(('ends_at__isnull', True), ('ends_at__gt', models.F('starts_at')), _connector='OR'), name='restriction_ends_after_start')],
+                "db_table": "users_restriction",
+                "indexes": [
+                    models.Index(fields=["user", "starts_at"], name="restriction_user"),
+                    models.Index(
+                        condition=models.Q(("lifted_at__isnull", True)),
+                        fields=["user", "kind"],
+                        name="restriction_unlifted",
+                    ),
+                    models.Index(fields=["act_id"], name="restriction_act"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["warning", "limit", "suspension"])),
+                        name="restriction_kind_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ends_at__isnull", True),
+                            ("ends_at__gt", models.F("starts_at")),
+                            _connector="OR",
+                        ),
+                        name="restriction_ends_after_start",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Session',
+            name="Session",
             fields=[
-                ('session_key', models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name='session key')),
-                ('session_data', models.TextField(verbose_name='session data')),
-                ('expire_date', models.DateTimeField(db_index=True, verbose_name='expire date')),
-                ('ip', models.GenericIPAddressField(null=True)),
-                ('agent', models.TextField(default='')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('seen_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to=settings.AUTH_USER_MODEL)),
+                (
+                    "session_key",
+                    models.CharField(
+                        max_length=40, primary_key=True, serialize=False, verbose_name="session key"
+                    ),
+                ),
+                ("session_data", models.TextField(verbose_name="session data")),
+                ("expire_date", models.DateTimeField(db_index=True, verbose_name="expire date")),
+                ("ip", models.GenericIPAddressField(null=True)),
+                ("agent", models.TextField(default="")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("seen_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sessions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'users_session',
-                'indexes': [models.Index(fields=['user', 'seen_at'], name='session_user')],
+                "db_table": "users_session",
+                "indexes": [models.Index(fields=["user", "seen_at"], name="session_user")],
             },
         ),
     ]

@@ -19,11 +19,15 @@ class Migration(migrations.Migration):
         ),
         AddIndexConcurrently(
             "user",
-            models.Index(fields=["id"], name="user_no_email", condition=models.Q(email__isnull=True)),
+            models.Index(
+                fields=["id"], name="user_no_email", condition=models.Q(email__isnull=True)
+            ),
         ),
         AddIndexConcurrently(
             "user",
-            models.Index(fields=["id"], name="user_closed", condition=models.Q(closed_at__isnull=False)),
+            models.Index(
+                fields=["id"], name="user_closed", condition=models.Q(closed_at__isnull=False)
+            ),
         ),
         AddIndexConcurrently(
             "user",
