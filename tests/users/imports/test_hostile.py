@@ -157,7 +157,7 @@ tables = st.fixed_dictionaries(dict.fromkeys(UNTYPED, rows))
 
 
 class Fuzz(TestCase):
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
     @given(tables)
     def test_any_cells_anywhere(self, contents):
         with tempfile.TemporaryDirectory() as folder:

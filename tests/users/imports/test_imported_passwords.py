@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.hashers import check_password
+from django.contrib.auth.hashers import Argon2PasswordHasher, check_password
 
 from audit import outbox
 from audit.models import OutboxMessage
@@ -16,6 +16,13 @@ from users.models import User
 pytestmark = pytest.mark.django_db
 
 LATER = NOW + timedelta(days=7)
+
+
+@pytest.fixture(autouse=True)
+def light_argon2(monkeypatch):
+    """Argon2 with little work: how strong it is, is not the question here."""
+    for name, value in {"time_cost": 1, "memory_cost": 64, "parallelism": 1}.items():
+        monkeypatch.setattr(Argon2PasswordHasher, name, value)
 
 
 def ana():
