@@ -193,6 +193,15 @@ KINDS: dict[str, Kind] = {
     "key_taken": Kind(_("API key known here"), _("Another account here already has this key.")),
 }
 
+# What changed both at the source and here since the last import: the fact stayed as it is here.
+CONFLICTS: dict[str, Promise] = {
+    "username": _("Username changed there and here"),
+    "email": _("Email address changed there and here"),
+    "role": _("Role changed there and here"),
+    "subscription": _("Subscription changed there and here"),
+    "credits": _("Credits changed there, the account is closed here"),
+}
+
 REASONS: dict[str, Promise] = {
     "orphan": _("its user does not exist"),
     "no_id": _("it has no id"),

@@ -9,13 +9,14 @@ from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from coai_admin.console.templatetags.console import credits
 from users.access import permission
 from users.import_models import ImportRun, LegacyRow
-from users.imports.anomalies import REASONS, Kind, kind
+from users.imports.anomalies import CONFLICTS, REASONS, Kind, kind
 from users.imports.passwords import how_many
 from users.requests import StaffRequest
 from users.roles import Role
@@ -38,7 +39,7 @@ def runs(request: StaffRequest) -> HttpResponse:
     return render(
         request,
         "users/imports/list.html",
-        {"runs": ImportRun.objects.order_by("-started_at", "-pk")},
+        {"runs": ImportRun.objects.defer("password_marks").order_by("-started_at", "-pk")},
     )
 
 
@@ -46,7 +47,7 @@ def runs(request: StaffRequest) -> HttpResponse:
 @require_safe
 def report(request: StaffRequest, run_id: int) -> HttpResponse:
     """The report of one import: sums, tables, oddities, what could not be taken over."""
-    run = get_object_or_404(ImportRun, pk=run_id)
+    run = get_object_or_404(ImportRun.objects.defer("password_marks"), pk=run_id)
     quarantined = LegacyRow.objects.filter(source=run.source, state=LegacyRow.State.QUARANTINED)
     context = {
         "run": run,
@@ -56,6 +57,10 @@ def report(request: StaffRequest, run_id: int) -> HttpResponse:
         "oddities": _oddities(run.report),
         "passwords": how_many(run.source),
         "admins_became": Role(run.map_admins or Role.NONE).label,
+        "conflicts": _conflicts(run.report),
+        "vanished": sorted(run.report.get("vanished", {}).items()),
+        "warnings": run.report.get("source", {}).get("warnings", []),
+        "totals": _totals(run.report),
         "reasons": [
             (table, REASONS.get(reason, reason), number)
             for table, reason, number in quarantined.values_list("table_name", "reason")
@@ -64,6 +69,18 @@ def report(request: StaffRequest, run_id: int) -> HttpResponse:
         ],
     }
     return render(request, "users/imports/report.html", context)
+
+
+def _conflicts(report: dict[str, Any]) -> list[tuple[str | Promise, int]]:
+    found = report.get("conflicts", {}).items()
+    return [(CONFLICTS.get(name, name), number) for name, number in found]
+
+
+def _totals(report: dict[str, Any]) -> dict[str, int]:
+    """The tables added up; empty where there is but one."""
+    tables = report.get("tables", {}).values()
+    states = ("read", "imported", "kept", "quarantined")
+    return {state: sum(counts[state] for counts in tables) for state in states} if tables else {}
 
 
 def _figures(run: ImportRun) -> list[dict[str, Any]]:

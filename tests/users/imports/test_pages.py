@@ -83,3 +83,46 @@ def test_report_of_an_unfinished_import_says_what_to_do(client, run, state):
     client.force_login(make_staff(Role.SUPER_ADMIN))
     page = client.get(reverse("imports:detail", args=[run.pk])).content.decode()
     assert "Start the same command again" in page or "start the same command again" in page
+
+
+def test_report_names_conflicts_what_vanished_and_what_failed(client, run):
+    run.report = {
+        **REPORT,
+        "conflicts": {"username": 3},
+        "vanished": {"apikey": 2},
+        "source": {"warnings": ["Not transactional: quota."]},
+        "error": "The wire was cut.",
+    }
+    run.state = ImportRun.State.FAILED
+    run.save()
+    client.force_login(make_staff(Role.USER_ADMIN))
+    page = client.get(reverse("imports:detail", args=[run.pk])).content.decode()
+    for words in ("Username changed there and here", "apikey", "Not transactional", "wire was cut"):
+        assert words in page
+
+
+def test_report_of_a_real_import_links_to_its_people_and_its_act(client, deployment):
+    from tests.users.imports.deployments import run as import_it
+
+    deployment.person(1, "ana", quota=-5)
+    import_it(deployment)
+    made = ImportRun.objects.get()
+    client.force_login(make_staff(Role.SUPER_ADMIN))
+    page = client.get(reverse("imports:detail", args=[made.pk])).content.decode()
+    assert f"{reverse('users:list')}?flag=negative_balance" in page
+    people = client.get(reverse("users:list"), {"flag": "negative_balance"})
+    assert "ana" in people.content.decode()
+    assert client.get(reverse("operate:act", args=[made.act_id])).status_code == 200
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_imports_page_asks_the_same_number_of_queries(
+    client, run, number, django_assert_num_queries
+):
+    for _run in range(number - 1):
+        run.pk = None
+        run.save()
+    client.force_login(make_staff(Role.SUPER_ADMIN))
+    client.get(reverse("imports:list"))
+    with django_assert_num_queries(3):
+        client.get(reverse("imports:list"))
