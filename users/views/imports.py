@@ -22,6 +22,7 @@ from users.requests import StaffRequest
 from users.roles import Role
 
 _QUARANTINED_SHOWN = 50
+_MILLION = 1_000_000
 
 
 class Oddity(NamedTuple):
@@ -102,12 +103,13 @@ def _figures(run: ImportRun) -> list[dict[str, Any]]:
 
 
 def _credits(sums: dict[str, str], name: str) -> dict[str, str]:
-    """To the cent in large, exact below it."""
+    """In large to the cent, or millions to the credit, so that it stays on one line; exact below."""
     if name not in sums:
         return {"value": ""}
     exact = Decimal(sums[name])
-    cents = round(exact, 2)
-    return {"value": credits(cents), "more": credits(exact) if exact != cents else ""}
+    shown = round(exact, 2) if abs(exact) < _MILLION else round(exact, 0)
+    large = credits(shown) if abs(exact) < _MILLION else credits(shown).removesuffix(".00")
+    return {"value": large, "more": credits(exact) if exact != shown else ""}
 
 
 def _by_tier(active: dict[str, int]) -> str:
