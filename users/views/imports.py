@@ -103,7 +103,7 @@ def _figures(run: ImportRun) -> list[dict[str, Any]]:
 
 
 def _credits(sums: dict[str, str], name: str) -> dict[str, str]:
-    """In large to the cent, or millions to the credit, so that it stays on one line; exact below."""
+    """In large to the cent, millions to the credit, so that it fits on a line; exact below."""
     if name not in sums:
         return {"value": ""}
     exact = Decimal(sums[name])
