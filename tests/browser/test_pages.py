@@ -28,10 +28,10 @@ RUN_AXE = """async (options) => {
 
 
 @pytest.fixture(scope="module")
-def world(site, django_db_blocker):
+def world(site, tmp_path_factory, django_db_blocker):
     """One world for all pages: they only look."""
     with django_db_blocker.unblock():
-        yield make_world()
+        yield make_world(tmp_path_factory.mktemp("world"))
         database.empty()
 
 

@@ -12,7 +12,9 @@ from billing.services import adjust_credits, copy_statistics
 from subscriptions.loading import LoadedPeriod, LoadedSubscription, load_subscriptions
 from tests.browser.conftest import session_of
 from tests.factories import make_key, make_session, make_staff, make_user, make_users
+from tests.users.imports.deployments import Deployment, run
 from users import services
+from users.import_models import ImportRun
 from users.models import Restriction
 from users.roles import Role
 
@@ -20,7 +22,7 @@ WIDE_NAME = "漢字仮名交じり文の長い名前を持つ利用者さんで�
 DAY = timedelta(days=1)
 
 
-def make_world():
+def make_world(folder):
     """Whom and what the pages are about, by name, and ``staff``: by role, the session of somebody
     who is signed in."""
     now = time_now()
@@ -41,6 +43,7 @@ def make_world():
     )
     chosen = selection.pick(act.act_id, shown=[], picked=[ana.pk, wide.pk], owner=admin, now=now)
     copy_statistics(now=now, full=True)
+    imported = import_people(folder)
     entry = AuditEntry.objects.filter(act_id=act.act_id).order_by("-pk").first()
     return {
         "staff": {role: session_of(user) for role, user in staff.items()},
@@ -50,7 +53,31 @@ def make_world():
         "act": act.act_id,
         "entry": entry.pk,
         "selection": chosen.id,
+        "imported": imported.pk,
+        "importing": begin_import(now, imported).pk,
     }
+
+
+def import_people(folder):
+    """Take over a small deployment, with something odd in it, made in ``folder``."""
+    deployment = Deployment(folder / "chatnio.db")
+    deployment.person(1, "root", quota=10, is_admin=True)
+    deployment.person(2, "mei", quota=-3.5, used=7, email=None)
+    deployment.insert("quota", user_id=99, quota=1)
+    run(deployment)
+    return ImportRun.objects.get()
+
+
+def begin_import(now, before):
+    """An import that has not come far."""
+    return ImportRun.objects.create(
+        source="second",
+        location="db.example/chatnio",
+        started_at=now,
+        as_of=now,
+        source_tz="Asia/Shanghai",
+        act_id=before.act_id,
+    )
 
 
 def make_crowd(now):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from django import template
 from django.contrib.messages.storage.base import Message
@@ -121,9 +121,10 @@ def signed_credits(value: Decimal | int | None) -> str:
 
 
 @register.filter
-def grouped(value: int | None) -> str:
-    """Write a whole number with its thousands grouped; blank for None."""
-    return "" if value is None else f"{value:,}".replace("-", MINUS)
+def grouped(value: int | Literal[""] | None) -> str:
+    """Write a whole number with its thousands grouped; blank for None and for what a template did
+    not find."""
+    return "" if value is None or value == "" else f"{value:,}".replace("-", MINUS)
 
 
 @register.simple_tag(takes_context=True)
