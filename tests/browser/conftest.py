@@ -16,6 +16,14 @@ from tests.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
 from tests.factories import make_staff
 from users.roles import Role
 
+NO_FAULTS = (
+    # That an answer was 4xx is judged where it is known which are meant to be.
+    "Failed to load resource: the server responded",
+    "Response Status Error Code",
+    # While one types or ticks on, htmx gives up the request before.
+    "htmx:afterRequest, ",
+    "htmx:sendAbort, ",
+)
 WAIT = 10_000  # milliseconds, for anything that a person would wait for
 # What the browser says of itself is not enough: a refused style is silent in some of its versions.
 REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) => console.error(
@@ -95,11 +103,7 @@ class Visits:
         return context.new_page()
 
     def _hear(self, message):
-        # That an answer was 4xx is judged by _see, which knows which are meant to be.
-        answered = message.text.startswith(
-            ("Failed to load resource: the server responded", "Response Status Error Code")
-        )
-        if message.type in ("error", "warning") and not answered:
+        if message.type in ("error", "warning") and not message.text.startswith(NO_FAULTS):
             self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
 
     def _see(self, response, answers):
