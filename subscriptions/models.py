@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
-from django.db.models.functions import Coalesce
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
-
-# Sorts after every real end; a sort key is never NULL.
-NO_END = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Tier(models.Model):
@@ -126,10 +122,9 @@ class Standing(models.Model):
         indexes = [
             models.Index(fields=["tier", "user"], include=["ends_at"], name="standing_by_tier"),
             models.Index(
-                Coalesce("ends_at", NO_END),
-                "user",
+                fields=["ends_at", "user"],
                 name="standing_by_end",
-                condition=models.Q(subscription__isnull=False),
+                condition=models.Q(ends_at__isnull=False),
             ),
             models.Index(
                 models.F("months") + models.F("legacy_months"), "user", name="standing_by_months"

@@ -23,9 +23,17 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+from django.db.models.functions import Cast
 
 _LONGEST_CURSOR = 4_000
 _BIGGEST_ID = 2**63 - 1
+
+
+class Segment(NamedTuple):
+    """Some of the rows of an order. Without a key they stand in the order of their ids."""
+
+    condition: Q
+    keyed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,24 +44,25 @@ class Sort:
     what the key is, to read it back from a cursor. ``where``: what holds for every row and lets the
     key of a joined row be found through its index (an outer join hides it); ``tie``: the path to
     the id in that same joined row, because PostgreSQL compares through an index only what stands in
-    one table. ``segments(now)``: conditions that divide all rows, in ascending order; reversed when
-    the sort descends. ``last``: the condition of rows that stand at the end in both directions, for
-    blanks; the other segments leave them out in words that an index of theirs can have too.
+    one table. ``segments(now)``: what divides all rows, in ascending order; reversed when the sort
+    descends. ``last``: the condition of rows that stand at the end in both directions, for blanks;
+    the other segments leave them out in words that an index of theirs can have too.
     """
 
     key: Any = None
     field: models.Field[Any, Any] = models.BigIntegerField()  # noqa: RUF009 (fields are never changed)
     where: Q = Q()  # noqa: RUF009 (conditions are never changed either)
     tie: str = ""
-    segments: Callable[[datetime], Sequence[Q]] | None = None
+    segments: Callable[[datetime], Sequence[Segment | Q]] | None = None
     last: Q | None = None
 
-    def parts(self, now: datetime, *, descending: bool) -> list[Q]:
-        """The conditions in reading order; one empty condition when the sort has no segments."""
-        parts = list(self.segments(now)) if self.segments else [Q()]
+    def parts(self, now: datetime, *, descending: bool) -> list[Segment]:
+        """The segments in reading order; one of all rows when the sort has none."""
+        found = self.segments(now) if self.segments else [Q()]
+        parts = [one if isinstance(one, Segment) else Segment(one) for one in found]
         if descending:
             parts.reverse()
-        return parts if self.last is None else [*parts, self.last]
+        return parts if self.last is None else [*parts, Segment(self.last, keyed=False)]
 
 
 class Position(NamedTuple):
@@ -80,7 +89,7 @@ class Order:
         return self.sort.tie or self.pk
 
     @cached_property
-    def _parts(self) -> list[Q]:
+    def _parts(self) -> list[Segment]:
         return self.sort.parts(self.now, descending=self.descending)
 
     @property
@@ -107,8 +116,8 @@ class Order:
                 if (part[0] > after.part) is not backwards or part[0] == after.part
             ]
         reads = [
-            self._part(rows, number, condition, limit, after, backwards=backwards)
-            for number, condition in parts
+            self._part(rows.filter(part.condition), number, limit, after, backwards=backwards)
+            for number, part in parts
         ]
         if len(reads) == 1:
             return [Position(*row) for row in reads[0]]
@@ -122,7 +131,6 @@ class Order:
         self,
         rows: models.QuerySet[Any],
         number: int,
-        condition: Q,
         limit: int,
         after: Position | None,
         *,
@@ -130,9 +138,7 @@ class Order:
     ) -> models.QuerySet[Any, tuple[Any, ...]]:
         falls = self.descending is not backwards
         keyed = self._has_key(number)
-        rows = rows.filter(condition, self.sort.where).annotate(
-            _key=self._key if keyed else self._no_key
-        )
+        rows = rows.filter(self.sort.where).annotate(_key=self._key if keyed else self._no_key)
         if after is not None and after.part == number:
             rows = rows.filter(self._beyond(after, keyed=keyed, falls=falls))
         direction = "-" if falls else ""
@@ -142,16 +148,16 @@ class Order:
 
     def _has_key(self, part: int) -> bool:
         """Whether the rows of a segment have a key, or only their ids."""
-        blank = self.sort.last is not None and part == len(self._parts) - 1
-        return self.sort.key is not None and not blank
+        return self.sort.key is not None and self._parts[part].keyed
 
     @property
     def _key(self) -> Any:
         return F(self.sort.key) if isinstance(self.sort.key, str) else self.sort.key
 
     @property
-    def _no_key(self) -> Value:
-        return Value(None, output_field=self.sort.field)
+    def _no_key(self) -> Cast:
+        # Cast, because a UNION that begins with two bare NULLs takes them for text.
+        return Cast(Value(None), self.sort.field)
 
     def _beyond(self, after: Position, *, keyed: bool, falls: bool) -> Any:
         if not keyed:
@@ -165,7 +171,9 @@ class Order:
         direction = "-" if self.descending else ""
         ordering: list[str] = []
         if len(self._parts) > 1:
-            whens = [When(part, then=Value(number)) for number, part in enumerate(self._parts)]
+            whens = [
+                When(part.condition, then=Value(number)) for number, part in enumerate(self._parts)
+            ]
             rows = rows.alias(_part=Case(*whens))
             ordering.append("_part")
         if self.sort.key is not None:

@@ -1,12 +1,7 @@
 """Indexes that the user table sorts and filters by: each key with the user's id in the same order."""
 
-from datetime import UTC, datetime
-
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import migrations, models
-from django.db.models.functions import Coalesce
-
-NO_END = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Migration(migrations.Migration):
@@ -21,10 +16,9 @@ class Migration(migrations.Migration):
         AddIndexConcurrently(
             "standing",
             models.Index(
-                Coalesce("ends_at", NO_END),
-                models.F("user"),
+                fields=["ends_at", "user"],
                 name="standing_by_end",
-                condition=models.Q(subscription__isnull=False),
+                condition=models.Q(ends_at__isnull=False),
             ),
         ),
         AddIndexConcurrently(

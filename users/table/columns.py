@@ -26,15 +26,13 @@ from django.utils.translation import gettext_lazy as _
 
 from coai_admin.console import masks
 from coai_admin.console.columns import Column, Kind, Sight, Viewer
-from coai_admin.console.keyset import Sort
-from subscriptions.models import NO_END
+from coai_admin.console.keyset import Segment, Sort
 from users import roles
 from users.models import NEVER, User
 from users.status import conditions, status_expression, until_expression
 
 TIERS = (0, 1, 2, 3)
 # As the indexes have them: sorts and filters must name the same expression.
-EXPIRES = Coalesce("standing__ends_at", Value(NO_END))
 MONTHS = F("standing__months") + F("standing__legacy_months")
 SEEN = Coalesce("last_seen_at", Value(NEVER))
 CREDITS = DecimalField(max_digits=24, decimal_places=6)
@@ -133,6 +131,7 @@ EMAIL_STATES = {
     "none": _("no address"),
 }
 _STAFF = [role.value for role in roles.ROLES]
+_ENDLESS = Q(standing__subscription__isnull=False, standing__ends_at__isnull=True)
 # In the words of the unique index on lower(email): the blanks in it are stepped over.
 _HAS_EMAIL = Q(IsNull(Lower("email"), False))  # noqa: FBT003 (a lookup takes its value by place)
 _standing: dict[str, Any] = {"where": Q(standing__isnull=False), "tie": "standing__user_id"}
@@ -222,9 +221,12 @@ COLUMNS = (
         kind=Kind.DATE,
         read=lambda now: F("standing__ends_at"),
         sort=Sort(
-            key=EXPIRES,
+            key="standing__ends_at",
             field=DateTimeField(),
-            segments=lambda now: [Q(standing__subscription__isnull=False)],
+            segments=lambda now: [
+                Segment(Q(standing__ends_at__isnull=False)),
+                Segment(_ENDLESS, keyed=False),
+            ],
             last=Q(standing__subscription__isnull=True),
             **_standing,
         ),

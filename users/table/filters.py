@@ -21,13 +21,11 @@ from django.utils.translation import gettext_lazy
 from coai_admin.console.columns import Sight, Viewer
 from coai_admin.console.fields import StrictDecimalField
 from coai_admin.console.filters import AnyOf, DayFrom, DayTo, Filters
-from subscriptions.models import NO_END
 from users import roles
 from users.models import NEVER, Restriction
 from users.status import Status, with_status
 from users.table.columns import (
     EMAIL_STATES,
-    EXPIRES,
     MONTHS,
     SEEN,
     TIERS,
@@ -162,10 +160,6 @@ def _months(lookup: str, label: Any) -> ExactNumber:
     return MonthsFilter("standing__months", lookup, label=label, **whole)
 
 
-_ENDS: dict[str, Any] = {
-    "key": EXPIRES,
-    "known": Q(standing__subscription__isnull=False, _key__lt=NO_END),
-}
 _SEEN: dict[str, Any] = {"key": SEEN, "known": Q(_key__gt=NEVER)}
 
 
@@ -213,8 +207,8 @@ class UserFilters(Filters):
     )
     months_min = _months("gte", gettext_lazy("Months from"))
     months_max = _months("lte", gettext_lazy("Months to"))
-    expires_from = DayFrom("standing__ends_at", **_ENDS, label=gettext_lazy("Expires from"))
-    expires_to = DayTo("standing__ends_at", **_ENDS, label=gettext_lazy("Expires to"))
+    expires_from = DayFrom("standing__ends_at", label=gettext_lazy("Expires from"))
+    expires_to = DayTo("standing__ends_at", label=gettext_lazy("Expires to"))
     seen_from = DayFrom("last_seen_at", **_SEEN, label=gettext_lazy("Last seen from"))
     seen_to = DayTo("last_seen_at", **_SEEN, label=gettext_lazy("Last seen to"))
     seen = Condition(
