@@ -100,34 +100,36 @@ _NAMING = ("key", "name", "option", "setting", "config_key", "item", "k")
 _NAMED = frozenset({"value", "val", "data", "content", "v", "setting_value", "config_value"})
 
 _NUMERIC = re.compile(r"[+-]?[\d.,:/ TZ+-]{1,40}", re.ASCII)
-_SHORTEST_SHAPED = 20
+_SHORTEST_SHAPED, _LONGEST_SHAPED = 20, 512
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]{32,}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RUN = re.compile(r"[A-Za-z0-9]{24,}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
 _PATTERNS = (
     r"(?<![A-Za-z0-9])(?:sk|pk|rk|nio)[-_][A-Za-z0-9_-]{16,}",
-    r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+    r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
     r"(?<![0-9A-Za-z])[0-9a-fA-F]{64}(?![0-9A-Za-z])",
     r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}",
     r"\$(?:argon2\w*|[156y]|scrypt|7)\$[^\s\"'<>]{20,}",
-    r"\b(?:pbkdf2|scrypt|bcrypt)_?\w*\$[^\s\"'<>]{20,}",
+    r"\b(?:pbkdf2|scrypt|bcrypt)_?\w{0,20}\$[^\s\"'<>]{20,}",
     r"\b(?:gh[pousr]_|github_pat_|glpat-|AKIA|AIza|xox[abposr]-|hf_|SG\.)[A-Za-z0-9_.-]{16,}",
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
 )
 _INSIDE = re.compile("|".join(f"(?:{pattern})" for pattern in _PATTERNS), re.DOTALL)
 _WHOLLY = re.compile("|".join(f"(?:{pattern})" for pattern in _PATTERNS), re.DOTALL)
+# No pattern begins with an open repetition: text of megabytes must not cost its square.
 _ASSIGNED = re.compile(
     r"""(?ix)
-    (?P<name>[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)[\w-]*)
-    (?P<between>\\*["']?\s*[:=]\s*\\*["']?(?:Bearer\s+)?)
+    (?P<name>
+        (?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)
+        [\w-]{0,40}
+    )
+    (?P<between>\\{0,8}["']?\s{0,8}[:=]\s{0,8}\\{0,8}["']?(?:Bearer\s{1,8})?)
     (?P<value>[^\s"'\\,;&<>{}\[\]]{6,})
     """
 )
 _TELLING = re.compile(r"pass|pwd|secret|token|key|credential", re.IGNORECASE)
-_IN_URL = re.compile(
-    r"(?P<before>[a-z][a-z0-9+.-]*://[^\s/:@]*:)(?P<value>[^\s/@]+)(?=@)", re.IGNORECASE
-)
+_IN_URL = re.compile(r"(?P<before>://[^\s/:@]{0,200}:)(?P<value>[^\s/@]{1,500})(?=@)")
 
 
 @lru_cache(4_096)
@@ -152,7 +154,9 @@ def _chosen(name: str) -> bool:
 
 def shaped_like_a_secret(value: str) -> bool:
     """Whether a value without a telling name looks like a key, a token or a hash."""
-    if len(value) < _SHORTEST_SHAPED or any(mark in value for mark in " \n\t:"):
+    if not _SHORTEST_SHAPED <= len(value) <= _LONGEST_SHAPED:
+        return False
+    if any(mark in value for mark in " \n\t:"):
         return False
     if _WHOLLY.fullmatch(value) or _HEX.fullmatch(value):
         return True

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from typing import Any, LiteralString
 
 from django.db import connection
@@ -15,6 +14,7 @@ from django.db import connection
 from users.imports.rows import Staged
 
 PEOPLE, BATCH = "import_row", "import_batch"
+_BATCH_LENGTH = 8 * 1024 * 1024
 
 _COLUMNS: LiteralString = """
     seq bigint NOT NULL,
@@ -106,7 +106,14 @@ def finish_people() -> None:
 
 
 def batches(rows: Iterable[Staged], size: int) -> Iterator[list[Staged]]:
-    """The rows in lists of ``size``."""
-    remaining = iter(rows)
-    while batch := list(islice(remaining, size)):
+    """The rows in lists of at most ``size``, and of some megabytes: rows may be long chats."""
+    batch: list[Staged] = []
+    length = 0
+    for row in rows:
+        batch.append(row)
+        length += len(row.row)
+        if len(batch) == size or length > _BATCH_LENGTH:
+            yield batch
+            batch, length = [], 0
+    if batch:
         yield batch

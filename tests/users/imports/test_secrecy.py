@@ -1,5 +1,6 @@
 import hashlib
 import json
+import time
 
 import pytest
 
@@ -137,3 +138,28 @@ def test_tree_finds_secrets_however_deep():
         "list": [{"secret": {"digest": keeper.digest("abc")}}],
         "port": 8000,
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A" * 2_000_000,
+        "eyJ" * 500_000,
+        "password" * 200_000,
+        "://" * 500_000,
+        "-----BEGIN PRIVATE KEY-----" * 20_000,
+        "sk-" * 500_000,
+        "a:" * 500_000,
+        "token=" * 200_000,
+        "\\\\" * 500_000 + "token",
+    ],
+)
+def test_long_text_costs_its_length_not_its_square(text):
+    began = time.process_time()
+    keeper.row("conversation", {"data": text})
+    assert time.process_time() - began < 5
+
+
+def test_long_text_is_no_key():
+    picture = "iVBORw0KGgo123" * 1_000
+    assert keeper.row("mask", {"avatar": picture}) == {"avatar": picture}
