@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 from django.conf import settings as site
-from django.db import IntegrityError, connection
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from users.hashers import from_coai
@@ -71,10 +71,11 @@ def import_deployment(request: Request, *, now: datetime, progress: Progress) ->
 def one_at_a_time() -> Iterator[None]:
     """Hold the only place for an import. Waits for the place of one that was just killed."""
     deadline = time.monotonic() + _LOCK_PATIENCE
-    with connection.cursor() as cursor:
-        # So that a server process whose client was killed gives up its work, and this lock, at
-        # once.
+    # So that a server process whose client was killed gives up its work, and this lock, at once;
+    # not every platform can.
+    with suppress(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('client_connection_check_interval', '500ms', false)")
+    with connection.cursor() as cursor:
         while not _locked(cursor):
             if time.monotonic() > deadline:
                 raise ImportBusy(_("Another import is running; wait for it to end."))
