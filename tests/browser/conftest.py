@@ -24,6 +24,7 @@ NO_FAULTS = (
     "htmx:afterRequest, ",
     "htmx:sendAbort, ",
 )
+DESK = {"width": 1440, "height": 900}
 WAIT = 10_000  # milliseconds, for anything that a person would wait for
 # What the browser says of itself is not enough: a refused style is silent in some of its versions.
 REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) => console.error(
@@ -82,14 +83,17 @@ class Visits:
         self.chromium, self.site = chromium, site
         self.contexts, self.complaints = [], []
 
-    def __call__(self, session="", *, scripts=True, width=1440, height=900, answers=(), **options):
-        """A page in a browser of its own, signed in by ``session``. Answers of 400 and above are
-        complaints, but those named in ``answers``."""
+    def __call__(self, session="", **options):
+        """A page in a browser of its own; see ``browser``."""
+        return self.browser(session, **options).new_page()
+
+    def browser(self, session="", *, scripts=True, answers=(), **options):
+        """A browser of its own, signed in by ``session``. Answers of 400 and above are complaints,
+        but those in ``answers``."""
         context = self.chromium.new_context(
             base_url=self.site,
-            viewport={"width": width, "height": height},
             java_script_enabled=scripts,
-            **options,
+            **{"viewport": DESK, **options},
         )
         self.contexts.append(context)
         context.set_default_timeout(WAIT)
@@ -100,7 +104,7 @@ class Visits:
         context.on("console", self._hear)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         context.on("response", lambda response: self._see(response, answers))
-        return context.new_page()
+        return context
 
     def _hear(self, message):
         if message.type in ("error", "warning") and not message.text.startswith(NO_FAULTS):
