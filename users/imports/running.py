@@ -29,7 +29,7 @@ from users.imports.rows import Keys, Reader, Staged
 from users.imports.runs import Run, name_of_deployment
 from users.imports.secrecy import Keeper
 from users.imports.sources import Address, Source, open_source, require_coai
-from users.imports.tables import Table
+from users.imports.tables import SourceUnreadable, Table
 from users.roles import Role
 
 PEOPLE_TABLES = ("auth", "quota", "subscription", "apikey")
@@ -40,6 +40,10 @@ _ATTEMPTS = 3
 
 class ImportBusy(Exception):
     """Another import is running."""
+
+
+class ImportBroken(Exception):
+    """The source failed after something was written. The same command again goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,8 @@ def import_deployment(request: Request, *, now: datetime, progress: Progress) ->
     """Import a CoAI deployment, or (``dry_run``) find out what that would do; returns the report.
 
     May be called again: what did not change at the source is not written again, and a run that was
-    killed goes on. Raises SourceUnreadable, ImportBusy (nothing was written), ImportUnproved (the
-    run counts as failed).
+    killed goes on. Raises SourceUnreadable and ImportBusy (nothing was written), ImportBroken and
+    ImportUnproved (the run counts as failed; what was written is whole).
     """
     configuration = read_configuration(request.configuration) if request.configuration else {}
     with one_at_a_time(), open_source(request.address) as source, staging.staging_area():
@@ -132,6 +136,8 @@ class _Import:
                 reports.check_ledger(self.noted.source)
         except Exception as error:
             self.noted.fail(error)
+            if isinstance(error, SourceUnreadable) and self.noted.row is not None:
+                raise ImportBroken(str(error)) from error
             raise
         if not self.request.dry_run:
             self.noted.finish(report, self._marks())

@@ -199,3 +199,16 @@ def test_progress_on_a_terminal_is_a_bar_with_its_rate():
     assert "█" * 14 + "░" * 14 in shown[1]
     assert "100 of 200" in shown[1]
     assert "/s" in shown[1]
+
+
+def test_command_that_is_interrupted_says_how_to_go_on(deployment, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("users.imports.running.Keeping.rest", interrupt)
+    deployment.person(1, "ana")
+    with pytest.raises(CommandError, match="Start the same command again") as error:
+        command("--sqlite", deployment.path)
+    assert error.value.returncode == 130
+    monkeypatch.undo()
+    assert "1 as before" in command("--sqlite", deployment.path)

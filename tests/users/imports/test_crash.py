@@ -20,7 +20,7 @@ from tests.users.imports.deployments import Deployment, run
 from tests.users.imports.test_import import agrees, as_of, stands
 from users.import_models import ImportRun, LegacyRow
 from users.imports import loading, running
-from users.imports.running import ImportBusy
+from users.imports.running import ImportBroken, ImportBusy
 from users.imports.sqlite import SQLite
 from users.imports.tables import SourceUnreadable
 from users.models import User
@@ -203,7 +203,7 @@ def test_source_that_fails_in_the_middle_is_noted_and_gone_on_with(deployment, m
 
     with monkeypatch.context() as patch:
         patch.setattr(SQLite, "rows", broken)
-        with pytest.raises(SourceUnreadable):
+        with pytest.raises(ImportBroken):
             run(deployment)
     failed = ImportRun.objects.get()
     assert (failed.state, failed.report) == ("failed", {"error": "The wire was cut."})

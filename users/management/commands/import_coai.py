@@ -15,13 +15,13 @@ from django.utils.translation import gettext as _
 
 from users.imports.progress import Progress
 from users.imports.reports import ImportUnproved
-from users.imports.running import ImportBusy, Request, import_deployment
+from users.imports.running import ImportBroken, ImportBusy, Request, import_deployment
 from users.imports.sources import Address
 from users.imports.tables import SourceUnreadable
 from users.imports.values import wall_clock
 from users.roles import Role
 
-_UNUSABLE, _FAILED = 2, 1
+_FAILED, _UNUSABLE, _INTERRUPTED = 1, 2, 130
 
 
 class Command(BaseCommand):
@@ -73,6 +73,12 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=_UNUSABLE) from None
         except ImportUnproved as error:
             raise CommandError(str(error), returncode=_FAILED) from None
+        except ImportBroken as error:
+            again = _("What was written is whole; start the same command again and it goes on.")
+            raise CommandError(f"{error} {again}", returncode=_FAILED) from None
+        except KeyboardInterrupt:
+            sentence = _("Interrupted. Start the same command again and it goes on.")
+            raise CommandError(sentence, returncode=_INTERRUPTED) from None
         if report_to is not None:
             report_to.write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
         self.stdout.write(_in_words(report))
