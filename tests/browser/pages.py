@@ -7,8 +7,8 @@ from users.roles import Role
 
 
 class Place(NamedTuple):
-    """``type`` is what is typed into its fields, ``open`` are the elements that are pressed then,
-    and ``shows`` is what comes of that."""
+    """``type`` is what is typed into its fields, which are left then; ``open`` are the elements
+    that are pressed then, and ``shows`` is what comes of that."""
 
     name: str
     address: str
@@ -69,7 +69,6 @@ PLACES = (
         "adjust-credits-preview",
         ADJUST,
         type=(("delta", "50"), ("reason", "Goodwill")),
-        open=(PREVIEW,),
         shows="button[value=confirm]",
     ),
     Place("adjust-credits-wrong", ADJUST, type=(("delta", "0"),), open=(PREVIEW,), shows=".wrong"),
@@ -81,7 +80,6 @@ PLACES = (
         "selection-preview",
         "/admin/selections/{selection}/billing.adjust_credits/",
         type=(("delta", "-1000"), ("reason", "Too much")),
-        open=(PREVIEW,),
         shows="text=Refused, by reason",
     ),
     Place("act", "/admin/acts/{act}/"),

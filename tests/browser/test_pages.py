@@ -91,6 +91,8 @@ def arrive(page, place, world):
     assert answer.status == place.status
     for name, text in place.type:
         page.locator(f"main [name={name}]").fill(text)
+    if place.type:
+        page.keyboard.press("Tab")  # leaving a field asks for the preview
     for each in place.open:
         page.locator(each.format(**world)).first.click()
     if place.shows:
