@@ -81,11 +81,14 @@ class Tally:
 
     def row(self, staged: Staged) -> Staged:
         """Count one row and its oddities."""
-        counts = self.tables.setdefault(staged.table, Counter())
+        counts = self.tables.get(staged.table)
+        if counts is None:
+            counts = self.tables[staged.table] = Counter()
         counts["read"] += 1
         counts[staged.state] += 1
-        staged.flags = tuple(dict.fromkeys(staged.flags))
-        self.anomalies.update(staged.flags)
+        if staged.flags:
+            staged.flags = tuple(dict.fromkeys(staged.flags))
+            self.anomalies.update(staged.flags)
         return staged
 
     def amounts(self, quota: values.Money, used: values.Money, *, imported: bool) -> None:
@@ -344,7 +347,9 @@ def usable_name(raw: str | None, ref: int | None) -> tuple[str, tuple[str, ...]]
     """
     if raw is None or not raw.strip():
         return f"user~{ref}", ("no_username",)
-    shown = "".join("\ufffd" if _unseen(character) else character for character in raw)
+    shown = raw
+    if not raw.isprintable():
+        shown = "".join("\ufffd" if _unseen(character) else character for character in raw)
     flags = []
     if shown != raw:
         flags.append("odd_username" if values.storable(raw) else "unreadable_username")

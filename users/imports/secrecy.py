@@ -96,6 +96,8 @@ _ABOUT = frozenset(
     }
     | {"length", "limit", "used", "total", "max", "min", "enabled", "required", "is", "has", "type"}
 )
+# Of people: their names are no secrets, whatever they look like, and are kept in any case.
+_NAMES = frozenset({"username", "email"})
 _NAMING = ("key", "name", "option", "setting", "config_key", "item", "k")
 _NAMED = frozenset({"value", "val", "data", "content", "v", "setting_value", "config_value"})
 
@@ -193,7 +195,8 @@ class Keeper:
             if cell is None or (free and type(cell) is int):
                 kept[shown] = cell
             elif free and type(cell) is str and name not in beside:
-                kept[shown] = self._free(cell)
+                plain = table == "auth" and name in _NAMES and storable(cell)
+                kept[shown] = cell if plain else self._free(cell)
             else:
                 kept[shown] = self.cell(table, name, cell, beside=name in beside)
         return kept

@@ -22,6 +22,7 @@ _WHOLE = re.compile(r"[+-]?\d{1,30}(\.0*)?", re.ASCII)
 _BIGGEST_WHOLE = 2**63 - 1
 _GO_ZONE = re.compile(r" ([+-]\d{2}):?(\d{2})(?: [A-Z+-].*)?$")
 _FRACTION = re.compile(r"\.(\d{6})\d+")
+_PLAIN = len("2024-03-01 12:00:00")
 _TRUE = frozenset({"1", "t", "true", "y", "yes", "on"})
 _FALSE = frozenset({"0", "f", "false", "n", "no", "off", ""})
 
@@ -146,8 +147,9 @@ def moment(cell: Cell, zone: ZoneInfo, *, later: bool = False) -> Moment:
 def _parse(shown: str) -> datetime | None:
     """ISO 8601, what MySQL prints, and what Go prints (``2024-03-01 12:00:00.123456789 +0800
     CST``)."""
-    shown = _FRACTION.sub(r".\1", shown)
-    shown = _GO_ZONE.sub(r"\1:\2", shown)
+    if len(shown) != _PLAIN:
+        shown = _FRACTION.sub(r".\1", shown)
+        shown = _GO_ZONE.sub(r"\1:\2", shown)
     plain = shown.isascii() and shown.isprintable()
     if not plain or not shown[:4].isdigit() or shown[4:5] != "-":
         return None
