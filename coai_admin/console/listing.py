@@ -134,6 +134,8 @@ class Listing(Generic[Row]):
             raise BadParameter(_("“after” and “before” cannot be given together."))
         if given.get("count", _EXACT) != _EXACT:
             raise BadParameter(_("“count” can only be “exact”."))
+        if order.parameter == self.default:
+            given.pop("sort", None)
         reading = Reading(self, viewer, now, given, order, filters)
         reading.place  # noqa: B018 (a wrong cursor is refused here, not when the page is drawn)
         if not filters.is_valid():
