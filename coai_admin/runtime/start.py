@@ -19,6 +19,12 @@ from coai_admin.runtime.services import Address
 _PATIENCE = 15  # seconds for requests and tasks under way
 _SLOW = 60  # seconds after which a web process that does not answer is given up
 
+# How one signs in.
+_AS_BEFORE = "Sign in as before. A lost password: bin/manage create_super_admin --reset"
+_AS_ADMIN = "Sign in as admin, with the password in COAI_ADMIN_PASSWORD."
+_AS_SHOWN = "Sign in with one of the accounts above; their passwords are not shown again."
+_NOBODY = "Nobody can sign in yet. In another terminal: bin/manage create_super_admin"
+
 
 def run(arguments: Sequence[str]) -> int:
     """Run the console. 0 after Ctrl-C, 1 when a process ended by itself."""
@@ -99,25 +105,16 @@ class Supervisor:
                     env, "migrate", "--noinput", "-v0", saying="Bringing the tables up to date …"
                 )
                 database.mark_migrated(connection)
-            sign_in = "Sign in as before. A lost password: bin/manage create_super_admin --reset"
-            if not (empty or production or database.has_users(connection)):
-                self._manage(
-                    env,
-                    "demo",
-                    "--users",
-                    str(users),
-                    saying=f"Making {users:,} demonstration users …",
-                )
-                sign_in = (
-                    "Sign in with one of the accounts above; their passwords are not shown again."
-                )
-            if password := env.get("COAI_ADMIN_PASSWORD"):
-                self._make_admin(env, password, anybody=database.has_users(connection))
-                sign_in = "Sign in as admin, with the password in COAI_ADMIN_PASSWORD."
-            elif not database.has_users(connection):
-                sign_in = (
-                    "Nobody can sign in yet. In another terminal: bin/manage create_super_admin"
-                )
+            anybody = database.has_users(connection)
+        sign_in = _AS_BEFORE if anybody else _NOBODY
+        if password := env.get("COAI_ADMIN_PASSWORD"):
+            # Before the demonstration, which then makes no super admin of its own.
+            self._make_admin(env, password, anybody=anybody)
+            sign_in = _AS_ADMIN
+        if not (anybody or empty or production):
+            saying = f"Making {users:,} demonstration users …"
+            self._manage(env, "demo", "--users", str(users), saying=saying)
+            sign_in = f"{_AS_ADMIN}\n{_AS_SHOWN}" if password else _AS_SHOWN
         if production:
             self._manage(
                 env, "collectstatic", "--noinput", "-v0", saying="Collecting the static files …"

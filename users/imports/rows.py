@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -67,7 +67,7 @@ class Staged:
 class Tally:
     """Everything counted while reading."""
 
-    tables: dict[str, Counter[str]] = field(default_factory=dict)
+    tables: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     anomalies: Counter[str] = field(default_factory=Counter)
     quota: Decimal = Decimal(0)
     used: Decimal = Decimal(0)
@@ -81,9 +81,7 @@ class Tally:
 
     def row(self, staged: Staged) -> Staged:
         """Count one row and its oddities."""
-        counts = self.tables.get(staged.table)
-        if counts is None:
-            counts = self.tables[staged.table] = Counter()
+        counts = self.tables[staged.table]
         counts["read"] += 1
         counts[staged.state] += 1
         if staged.flags:
