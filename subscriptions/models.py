@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, RangeOperators
 from django.db import models
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
@@ -143,3 +143,34 @@ class Standing(models.Model):
     def effective_tier(self, now: datetime) -> int:
         """The tier that holds at ``now``; the end is exclusive."""
         return self.tier if self.ends_at is None or now < self.ends_at else 0
+
+
+class ServiceKey(models.Model):
+    """What the gateway or a script signs in with, kept as a SHA-256 digest; ``prefix`` is what
+    people recognise it by. Not to be confused with a customer's API key. ``scopes``: the
+    permissions it holds, of those that ``subscriptions.service_keys`` offers."""
+
+    name = models.TextField()
+    digest = models.BinaryField(unique=True, max_length=32)
+    prefix = models.TextField()
+    scopes = ArrayField(models.TextField())
+    created_at = models.DateTimeField(default=now)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "subscriptions_servicekey"
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(name=""), name="servicekey_name_not_empty"),
+            models.CheckConstraint(
+                condition=models.Q(expires_at__gt=models.F("created_at")),
+                name="servicekey_expires_after_creation",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

@@ -18,9 +18,18 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.people import CreditLimits
 from users import roles
+from users.account_models import EmailChange as EmailChange
+from users.account_models import Invitation as Invitation
+from users.account_models import Note as Note
+from users.account_models import PasswordLink as PasswordLink
+from users.account_models import Tag as Tag
+from users.account_models import Tagging as Tagging
 from users.import_models import ImportRun as ImportRun
 from users.import_models import LegacyRow as LegacyRow
 from users.querysets import RestrictionQuerySet, UserManager, UserQuerySet
+from users.view_models import Preferences as Preferences
+from users.view_models import SavedView as SavedView
+from users.view_models import Setting as Setting
 
 # Sorts before every real sign-in: those who were never seen stand with the longest absent.
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
