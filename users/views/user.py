@@ -27,8 +27,8 @@ from coai_admin.console.filters import BadParameter
 from users import reports
 from users.access import permission
 from users.models import User
-from users.operations import LIFT_RESTRICTION
 from users.requests import StaffRequest
+from users.restriction_operations import LIFT_RESTRICTION
 
 BUTTONS = 2
 LIFT = LIFT_RESTRICTION.code
