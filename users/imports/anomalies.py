@@ -180,6 +180,17 @@ KINDS: dict[str, Kind] = {
     "orphan_apikey": Kind(
         _("API keys of nobody"), _("Their user does not exist. Quarantined."), per_user=False
     ),
+    "orphan_redis_usage": Kind(
+        _("Usage of nobody"), _("Its user does not exist. Quarantined."), per_user=False
+    ),
+    "unreadable_usage": Kind(
+        _("Unreadable usage counter"), _("Kept as it stands."), per_user=False
+    ),
+    "unknown_usage_item": Kind(
+        _("Usage of something that no plan holds"),
+        _("The counter is of a plan item that config.yaml does not have. Kept."),
+        per_user=False,
+    ),
     "second_quota_row": Kind(
         _("Second credit account"),
         _("One is taken, the later quarantined; its credits are not counted."),

@@ -60,6 +60,14 @@ def summary(sections: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def plan_items(sections: Mapping[str, Any]) -> frozenset[str]:
+    """The ids of what the plans hold; people's use is counted by them."""
+    plans = _inside(sections, "subscription", "plans")
+    held = [_inside(plan, "items") for plan in plans] if isinstance(plans, list) else []
+    items = [item for some in held if isinstance(some, list) for item in some]
+    return frozenset(str(_inside(item, "id")) for item in items)
+
+
 def _inside(value: Any, *names: str) -> Any:
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None

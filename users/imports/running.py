@@ -18,9 +18,15 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from users.hashers import from_coai
-from users.imports import passwords, planning, reports, staging
+from users.imports import counters, passwords, planning, reports, staging
 from users.imports.configuration import TABLE as CONFIGURATION
-from users.imports.configuration import read_configuration, staged_configuration, summary
+from users.imports.configuration import (
+    plan_items,
+    read_configuration,
+    staged_configuration,
+    summary,
+)
+from users.imports.counters import Counters
 from users.imports.keeping import Keeping
 from users.imports.loading import Loader, foreseen_conflicts
 from users.imports.merging import Settings
@@ -54,6 +60,7 @@ class Request:
     address: Address
     zone: ZoneInfo
     configuration: Path | None = None
+    counters: counters.Place | None = None
     as_of: datetime | None = None
     map_admins: str = Role.NONE.value
     dry_run: bool = False
@@ -67,8 +74,9 @@ def import_deployment(request: Request, *, now: datetime, progress: Progress) ->
     ImportUnproved (the run counts as failed; what was written is whole).
     """
     configuration = read_configuration(request.configuration) if request.configuration else {}
+    counted = counters.read_counters(request.counters) if request.counters else None
     with one_at_a_time(), open_source(request.address) as source, staging.staging_area():
-        return _Import(request, source, configuration, now, progress).run()
+        return _Import(request, source, configuration, counted, now, progress).run()
 
 
 @contextmanager
@@ -105,10 +113,12 @@ class _Import:
         request: Request,
         source: Source,
         configuration: Mapping[str, Any],
+        counted: Counters | None,
         now: datetime,
         progress: Progress,
     ) -> None:
         self.request, self.source, self.configuration = request, source, configuration
+        self.counted = counted
         self.now, self.progress = now, progress
         self.as_of = request.as_of or now
         self.keeper = Keeper(site.SECRET_KEY.encode())
@@ -252,9 +262,22 @@ class _Import:
         if self.configuration:
             staged = staged_configuration(self.configuration, self.keeper)
             keeping.table(CONFIGURATION, staged, self.progress.reach)
+        if self.counted is not None:
+            self._keep_counters(self.counted, keeping)
         keeping.rest()
         self.new_rows += keeping.new
         self.progress.end()
+
+    def _keep_counters(self, counted: Counters, keeping: Keeping) -> None:
+        self.progress.begin(_("Keeping the counters"), len(counted.usage) + len(counted.statistics))
+        for name in counters.TABLES:
+            self.reader.tally.tables.setdefault(name, Counter())
+        usage = counters.staged_usage(
+            counted, self.reader, self.request.zone, items=plan_items(self.configuration)
+        )
+        keeping.table(counters.USAGE, usage, self.progress.reach)
+        statistics = counters.staged_statistics(counted, self.reader)
+        keeping.table(counters.STATISTICS, statistics, self.progress.reach)
 
     def _report(
         self, found: Mapping[str, int], people: Mapping[str, int], before: Mapping[str, int]
@@ -264,7 +287,8 @@ class _Import:
             if name in self.tables:
                 tally.tables.setdefault(name, Counter())
         reports.check_rows(tally, self.tables, snapshot=not self.source.warnings)
-        there = {name: rows for name, rows in before.items() if name != CONFIGURATION}
+        beside = {CONFIGURATION, *(() if self.counted else counters.TABLES)}
+        there = {name: rows for name, rows in before.items() if name not in beside}
         return {
             **reports.counted(tally, found),
             "people": dict(people),
@@ -272,6 +296,7 @@ class _Import:
             "conflicts": dict(sorted(self.conflicts.items())),
             "vanished": reports.vanished(there, tally, self.new_rows),
             "configuration": summary(self.configuration) if self.configuration else None,
+            "counters": self.counted.summary() if self.counted else None,
             "source": {
                 "name": self.noted.source,
                 "location": self.source.location,

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from users.imports.counters import Place
 from users.imports.progress import Progress
 from users.imports.reports import ImportUnproved
 from users.imports.running import ImportBroken, ImportBusy, Request, import_deployment
@@ -36,6 +37,13 @@ class Command(BaseCommand):
             "--mysql", metavar="URL", help="mysql://user:password@host:3306/database"
         )
         parser.add_argument("--config", metavar="FILE", type=Path, help="CoAI's config.yaml")
+        usage = parser.add_mutually_exclusive_group()
+        usage.add_argument(
+            "--redis", metavar="URL", help="redis://:password@host:6379/0: usage and statistics"
+        )
+        usage.add_argument(
+            "--redis-commands", metavar="FILE", type=Path, help="the same as a file of commands"
+        )
         parser.add_argument(
             "--source-tz",
             metavar="ZONE",
@@ -105,10 +113,17 @@ def _request(options: dict[str, Any]) -> Request:
         address=Address(options["sqlite"], options["mysql"] or ""),
         zone=zone,
         configuration=options["config"],
+        counters=_counters(options),
         as_of=as_of,
         map_admins=options["map_admins"],
         dry_run=options["dry_run"],
     )
+
+
+def _counters(options: dict[str, Any]) -> Place | None:
+    if options["redis"] is None and options["redis_commands"] is None:
+        return None
+    return Place(options["redis"] or "", options["redis_commands"])
 
 
 def _in_words(report: dict[str, Any]) -> str:
@@ -127,6 +142,8 @@ def _in_words(report: dict[str, Any]) -> str:
         f"{name:<24}{each['read']:>10}{each['imported']:>10}{each['kept']:>10}{each['quarantined']:>13}"
         for name, each in report["tables"].items()
     ]
+    if not report["counters"]:
+        lines += ["", _("Usage counters were not read: name CoAI's Redis by --redis.")]
     lines += ["", _("Anomalies:")]
     lines += [f"  {kind:<30}{number:>8}" for kind, number in report["anomalies"].items() if number]
     return "\n".join(lines)
