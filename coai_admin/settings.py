@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
@@ -301,6 +302,11 @@ EMAIL_CONFIG: dict[str, Any] = environ.Env.email_url_config(
     env.str("EMAIL_URL", default="consolemail://")
 )
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 10  # seconds: a server that hangs must not hold the outbox
+_mail_host = urlsplit(SITE_URL).hostname or "localhost"
+if _mail_host.replace(".", "").isdigit() or ":" in _mail_host:
+    _mail_host = "localhost"  # a number is no domain of mail
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"CoAI <no-reply@{_mail_host}>")
 
 # Background work
 CELERY_BROKER_URL = REDIS_URL
@@ -329,7 +335,11 @@ OPERATIONS = [
     "users.operations.OPERATIONS",
 ]
 OUTBOX_HANDLERS: dict[str, str] = {
+    "users.mail": "users.mail.deliver",
     "users.wrap_imported_passwords": "users.imports.passwords.wrap_next",
+}
+LETTERS: dict[str, str] = {  # who finds what each letter needs; templates/mail/<name>.txt says it
+    "password_changed": "users.mail.to_user",
 }
 ACTIONS = [  # what the audit log holds besides operations
     "users.actions.ACTIONS",

@@ -71,3 +71,12 @@ def django_db_setup(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         database.remember_seeds()
     TransactionTestCase._fixture_teardown = lambda case: database.empty()
+
+
+@pytest.fixture
+def post(settings):
+    """A mail server that letters really arrive at."""
+    from tests.mail import post_office
+
+    with post_office(settings) as post:
+        yield post
