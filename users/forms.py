@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
-from django.utils.dateparse import parse_datetime
 from django.utils.functional import lazy
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.forms import OperationForm
+from coai_admin.console.ends import ON_DATE, EndWidget, moment_of
 from users.models import ReasonCode, Restriction
 
-USUAL, FOR_GOOD, ON_DATE = "usual", "for_good", "on_date"
+USUAL, FOR_GOOD = "usual", "for_good"
 _PRESETS: dict[str, timedelta] = {
     f"{days}d": timedelta(days=days) for days in (1, 3, 7, 14, 30, 90)
 }
@@ -26,37 +25,6 @@ def _in_days(number: int) -> str:
 
 
 _days = lazy(_in_days, str)  # in the language of whoever reads the page
-
-
-class EndWidget(forms.Widget):
-    """A choice of spans, and a moment (UTC) for the one that says "until a date". A program sends
-    an ISO 8601 moment, or null, under the field's own name."""
-
-    template_name = "components/end_widget.html"
-
-    def __init__(self, choices: tuple[tuple[str, Any], ...]) -> None:
-        super().__init__()
-        self.choices = choices
-
-    def more_names(self, name: str) -> tuple[str, ...]:
-        """The names a page sends beside the field's own."""
-        return (f"{name}_on",)
-
-    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Any:
-        value = data.get(name)
-        return f"{ON_DATE} {data.get(f'{name}_on', '')}" if value == ON_DATE else value
-
-    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        context = super().get_context(name, value, attrs)
-        chosen, _space, moment = str(value or USUAL).partition(" ")
-        context["widget"] |= {
-            "choices": self.choices,
-            "chosen": chosen,
-            "moment": moment,
-            "on_date": ON_DATE,
-            "moment_name": f"{name}_on",
-        }
-        return context
 
 
 class EndField(forms.Field):
@@ -79,23 +47,7 @@ class EndField(forms.Field):
             return None
         if value in _PRESETS:
             return _PRESETS[value]
-        return _moment(str(value).removeprefix(f"{ON_DATE} "))
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = parse_datetime(text.strip())
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise forms.ValidationError(
-            gettext("“%(text)s” is not a date and time; write it like 2026-12-31 14:00.")
-            % {"text": text[:40]}
-        )
-    try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError as error:
-        raise forms.ValidationError(gettext("That date is out of range.")) from error
+        return moment_of(str(value).removeprefix(f"{ON_DATE} "))
 
 
 class SuspendForm(OperationForm):
