@@ -151,7 +151,7 @@ def why_not_undo(operation: Operation | None, act: Act, *, actor: Actor, now: da
         return _("This is itself an undo.")
     if act.changed > 1 and not actor.may("audit.act_on_many"):
         return _("Your role acts on one user at a time.")
-    if act.actor_id != actor.pk and _rank_of_who_did(act) > actor.rank:
+    if not _did(actor, act) and _rank_of_who_did(act) > actor.rank:
         return _("Somebody who ranks above you did this.")
     if hasattr(act, "undone_by"):
         return _("It was undone already.")
@@ -160,8 +160,16 @@ def why_not_undo(operation: Operation | None, act: Act, *, actor: Actor, now: da
     return ""
 
 
+def _did(actor: Actor, act: Act) -> bool:
+    """Whether it was this actor. The system and service keys have no id, only their names."""
+    if actor.pk is None:
+        return act.actor_id is None and act.actor_name == actor.username
+    return bool(act.actor_id == actor.pk)
+
+
 def _rank_of_who_did(act: Act) -> int:
-    """An act of the system, or of somebody who is gone, counts as a super admin's."""
+    """An act of the system, of a service key, or of somebody who is gone counts as a super
+    admin's."""
     return act.actor.rank if act.actor else _HIGHEST_RANK
 
 

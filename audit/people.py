@@ -33,7 +33,7 @@ class CreditLimits:
 
 
 class Actor(Protocol):
-    """Who acts: a user, or the system."""
+    """Who acts: a user, a service key or the system. Only a user has a pk."""
 
     @property
     def pk(self) -> Any: ...
@@ -89,8 +89,9 @@ def look_up(ids: Collection[int], *, lock: bool = False) -> dict[int, Person]:
 
 
 def rank_of(actor: Actor, facts: dict[int, Person]) -> int:
-    """The actor's rank as the database has it now, not as the request remembers it."""
+    """The actor's rank as the database has it now, not as the request remembers it. The system
+    and service keys are no people and know their own."""
     if actor.pk is None:
-        return _SYSTEM_RANK
+        return actor.rank
     person = facts.get(actor.pk)
     return person.rank if person else 0

@@ -11,6 +11,8 @@ from django.db import models
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
+from subscriptions.event_models import Event as Event
+
 
 class Tier(models.Model):
     """What a subscription grants: 0 is what everybody has without one."""
@@ -34,7 +36,8 @@ class Tier(models.Model):
 
 class Subscription(models.Model):
     """One stretch of being subscribed. Live until ``ended_at`` is set; at most one live per user.
-    Whether it still grants its tier is decided at read time from its period."""
+    Whether it still grants its tier is decided at read time from its period. Months are counted
+    from ``anchor_at`` (where it is empty, from ``created_at``)."""
 
     class Source(models.TextChoices):
         PURCHASE = "purchase", _("purchase")
@@ -46,6 +49,7 @@ class Subscription(models.Model):
     source = models.TextField(choices=Source.choices, default=Source.GRANT)
     created_at = models.DateTimeField(default=now)
     ended_at = models.DateTimeField(null=True, blank=True)
+    anchor_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "subscriptions_subscription"
@@ -148,7 +152,7 @@ class Standing(models.Model):
 class ServiceKey(models.Model):
     """What the gateway or a script signs in with, kept as a SHA-256 digest; ``prefix`` is what
     people recognise it by. Not to be confused with a customer's API key. ``scopes``: the
-    permissions it holds, of those that ``subscriptions.service_keys`` offers."""
+    permissions it holds, of those that ``users.service_actor`` offers."""
 
     name = models.TextField()
     digest = models.BinaryField(unique=True, max_length=32)

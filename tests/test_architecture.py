@@ -44,12 +44,13 @@ MODEL_WRITERS = {
     "Act": {"audit.record", "users.imports.runs"},  # an import is one act, which grows
     "Standing": set(),
     "OutboxMessage": {"audit.outbox"},
+    "ServiceKey": {"subscriptions.service_keys"},
 }
 COLUMN_WRITERS = {
     "role": {"users.services", "users.management.commands.create_super_admin"},
     "password": {"users.passwords"},
     "lifted_at": {"users.restrictions"},
-    "revoked_at": {"users.restrictions"},
+    "revoked_at": {"users.restrictions", "subscriptions.service_keys"},
     "balance": set(),
     "closed_at": {"users.management.commands.create_super_admin"},
 }

@@ -8,6 +8,8 @@ ACTIONS = (
     Action("account.sign_in", _("Sign in"), Kind.ACCESS, "sign-in"),
     Action("account.change_password", _("Change own password"), Kind.ACCESS, "lock"),
     Action("account.end_sessions", _("End own sessions"), Kind.ACCESS, "device"),
+    Action("subscriptions.create_service_key", _("Create service key"), Kind.ACCESS, "key"),
+    Action("subscriptions.revoke_service_key", _("Revoke service key"), Kind.ACCESS, "key"),
     Action("users.reveal", _("Reveal personal data"), Kind.READ, "eye"),
     Action("exports.users", _("Export users"), Kind.READ, "export"),
     Action("exports.statement", _("Export a statement of credits"), Kind.READ, "export"),

@@ -39,6 +39,17 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
         ),
     ),
     (
+        _("Programs"),
+        (
+            Place(
+                _("Service keys"),
+                "service_keys:list",
+                "integrations",
+                "subscriptions.revoke_service_key",
+            ),
+        ),
+    ),
+    (
         _("You"),
         (
             Place(_("Password"), "account:password", "lock"),

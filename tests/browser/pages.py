@@ -90,6 +90,8 @@ PLACES = (
     Place("imports", "/admin/imports/"),
     Place("import", "/admin/imports/{imported}/"),
     Place("import-running", "/admin/imports/{importing}/"),
+    Place("service-keys", "/admin/service-keys/"),
+    Place("service-key-new", "/admin/service-keys/new/"),
     Place("own-password", "/admin/account/password/"),
     Place("own-sessions", "/admin/account/sessions/"),
     Place("bad-request", f"{USERS}?nonsense=1", status=400),
