@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum
@@ -52,6 +52,11 @@ class Column:
     of it. Whoever does not see all of a column cannot sort by it, and the listing's filters of the
     same name refuse what would give it away. ``on_page``: False for what only exports hold.
     ``css``: more classes of its header cell; "start" puts the header of figures at the start.
+
+    Where readers choose their columns (``Listing.choosable``): ``pinned`` columns stand first and
+    always, those with ``default=False`` only where somebody asked for them. ``fetch(ids)`` brings
+    what the page shows of a column by one statement of its own, by id; it runs only when the column
+    is shown.
     """
 
     name: str
@@ -63,6 +68,9 @@ class Column:
     sight: Callable[[Viewer], Sight] = field(default=everybody)
     on_page: bool = True
     css: str = ""
+    pinned: bool = False
+    default: bool = True
+    fetch: Callable[[Sequence[int]], Mapping[int, Any]] | None = None
 
     @property
     def numeric(self) -> bool:

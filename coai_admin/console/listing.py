@@ -44,7 +44,7 @@ somebody does not see in full (``Column.sight``) they cannot sort by; filters ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -66,6 +66,7 @@ Row = TypeVar("Row")
 PAGE_SIZE = 50
 _PLACE = ("after", "before")
 _CONTROL = frozenset({"sort", "count", *_PLACE})
+_COLUMNS = "columns"
 _END, _EXACT = "end", "exact"
 
 
@@ -84,13 +85,15 @@ class Heading(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """One page: its rows in order, and the links to its neighbours (empty where there is none)."""
+    """One page: its rows in order, and the links to its neighbours (empty where there is none).
+    ``more``: what ``Column.fetch`` brought, by column and id."""
 
     rows: Sequence[Row]
     first: str
     previous: str
     next: str
     last: str
+    more: Mapping[str, Mapping[int, Any]] = field(default_factory=dict)
 
     @property
     def alone(self) -> bool:
@@ -102,7 +105,7 @@ class Page(Generic[Row]):
 class Listing(Generic[Row]):
     """What a list page lists. ``pk`` is the id that breaks ties and that ``facts`` is asked for.
     ``extra`` names parameters of the page that are not the listing's own (they stay in its
-    links)."""
+    links). ``choosable``: its readers choose which columns they see, and in which order."""
 
     name: str
     rows: Callable[[Viewer, datetime], models.QuerySet[Any]]
@@ -113,9 +116,19 @@ class Listing(Generic[Row]):
     pk: str = "pk"
     page_size: int = PAGE_SIZE
     extra: frozenset[str] = field(default_factory=frozenset)
+    choosable: bool = False
 
-    def read(self, parameters: QueryDict, *, viewer: Viewer, now: datetime) -> Reading[Row]:
-        """The list as this person asks for it. Empty parameters count as absent.
+    def read(
+        self,
+        parameters: QueryDict,
+        *,
+        viewer: Viewer,
+        now: datetime,
+        columns: Sequence[str] = (),
+    ) -> Reading[Row]:
+        """The list as this person asks for it. Empty parameters count as absent. ``columns``: what
+        they usually look at, by name, where the parameters (``columns=tier,credits``) do not say;
+        those that do not exist for them are left out.
 
         Raises BadParameter for a parameter that is unknown, repeated or of an impossible order or
         place, and its subclass WrongFilter for a filter's value.
@@ -123,8 +136,9 @@ class Listing(Generic[Row]):
         given = _without_blanks(parameters)
         order = self._order(given.get("sort", self.default), viewer, now)
         filters = self.filters(given, self.rows(viewer, now), viewer=viewer, now=now)
+        known = filters.names | _CONTROL | self.extra | ({_COLUMNS} if self.choosable else set())
         for name in given:
-            if name not in filters.names | _CONTROL | self.extra:
+            if name not in known:
                 raise BadParameter(
                     _("There is no filter named “%(name)s”.") % {"name": _short(name)}
                 )
@@ -136,11 +150,33 @@ class Listing(Generic[Row]):
             raise BadParameter(_("“count” can only be “exact”."))
         if order.parameter == self.default:
             given.pop("sort", None)
-        reading = Reading(self, viewer, now, given, order, filters)
+        shown = self._shown(given.get(_COLUMNS, ""), columns, viewer)
+        reading = Reading(self, viewer, now, given, order, filters, shown)
         reading.place  # noqa: B018 (a wrong cursor is refused here, not when the page is drawn)
         if not filters.is_valid():
             raise WrongFilter(reading)
         return reading
+
+    def _shown(
+        self, asked: str, usual: Sequence[str], viewer: Viewer
+    ) -> tuple[tuple[Column, Sight], ...]:
+        """The columns of the page, in order."""
+        offered = {column.name: (column, sight) for column, sight in self.offered(viewer)}
+        for name in filter(None, asked.split(",")):
+            if name not in offered:
+                raise BadParameter(
+                    _("There is no column named “%(name)s”.") % {"name": _short(name)}
+                )
+        chosen = [name for name in asked.split(",") if name] or [*filter(offered.get, usual)]
+        if not chosen:
+            chosen = [name for name, (column, _sight) in offered.items() if column.default]
+        pinned = [name for name, (column, _sight) in offered.items() if column.pinned]
+        return tuple(offered[name] for name in dict.fromkeys([*pinned, *chosen]))
+
+    def offered(self, viewer: Viewer) -> list[tuple[Column, Sight]]:
+        """The columns that this person may have on the page, and how much of each they see."""
+        seen = ((column, column.sight(viewer)) for column in self.columns if column.on_page)
+        return [(column, sight) for column, sight in seen if sight is not Sight.NONE]
 
     def _order(self, wanted: str, viewer: Viewer, now: datetime) -> Order:
         name, descending = wanted.removeprefix("-"), wanted.startswith("-")
@@ -162,6 +198,7 @@ class Reading(Generic[Row]):
     parameters: QueryDict
     order: Order
     filters: Filters
+    shown: tuple[tuple[Column, Sight], ...]
 
     @cached_property
     def place(self) -> tuple[str, Position | None]:
@@ -212,6 +249,7 @@ class Reading(Generic[Row]):
             previous=self.link("before", self.order.cursor(found[0])) if before and found else "",
             next=self.link("after", self.order.cursor(found[-1])) if behind and found else "",
             last=self.link("before", _END),
+            more=self.fetched([row.pk for row in rows]),  # type: ignore[attr-defined]
         )
 
     def _positions(self) -> tuple[list[Position], bool, bool]:
@@ -265,7 +303,16 @@ class Reading(Generic[Row]):
 
     def headings(self) -> list[Heading]:
         """The header row. Figures are sorted from the top first, all else from the bottom."""
-        return [self._heading(column, sight) for column, sight in self.columns() if column.on_page]
+        return [self._heading(column, sight) for column, sight in self.shown]
+
+    def fetched(self, ids: Sequence[int]) -> dict[str, Mapping[int, Any]]:
+        """What shown columns fetch of these rows by statements of their own: by column, then by
+        id."""
+        return {
+            column.name: column.fetch(ids) if ids else {}
+            for column, _sight in self.shown
+            if column.fetch is not None
+        }
 
     def _heading(self, column: Column, sight: Sight) -> Heading:
         if column.sort is None or sight is not Sight.FULL:
@@ -295,7 +342,7 @@ class Reading(Generic[Row]):
     def clear_link(self) -> str:
         """The address (``?…``) of the same list without filters, in the same order."""
         kept = QueryDict(mutable=True)
-        for name in ("sort", *sorted(self.listing.extra)):
+        for name in ("sort", _COLUMNS, *sorted(self.listing.extra)):
             if name in self.parameters:
                 kept[name] = str(self.parameters[name])
         return f"?{kept.urlencode()}"

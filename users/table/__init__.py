@@ -17,4 +17,5 @@ USERS: Listing[UserRow] = Listing(
     filters=UserFilters,
     facts=user_rows,
     extra=frozenset({"selection"}),
+    choosable=True,
 )

@@ -30,6 +30,7 @@ from coai_admin.console.keyset import Segment, Sort
 from users import roles
 from users.models import NEVER, User
 from users.status import conditions, status_expression, until_expression
+from users.table.further import FURTHER
 
 TIERS = (0, 1, 2, 3)
 # As the indexes have them: sorts and filters must name the same expression.
@@ -142,6 +143,7 @@ COLUMNS = (
         name="username",
         label=_("Username"),
         css="pin-name",
+        pinned=True,
         read=lambda now: F("username"),
         sort=Sort(key=Lower("username"), field=TextField()),
     ),
@@ -159,7 +161,7 @@ COLUMNS = (
             last=Q(email__isnull=True),
         ),
     ),
-    Column(name="email_state", label=_("Email state"), read=_email_state, on_page=False),
+    Column(name="email_state", label=_("Email state"), read=_email_state, default=False),
     Column(
         name="status",
         label=_("Status"),
@@ -260,4 +262,5 @@ COLUMNS = (
             segments=lambda now: [*(Q(role=role) for role in _STAFF), Q(role=roles.Role.NONE)]
         ),
     ),
+    *FURTHER,
 )

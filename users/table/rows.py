@@ -28,6 +28,9 @@ _FACTS = (
     "joined_at",
     "last_seen_at",
     "closed_at",
+    "legacy_id",
+    "password_changed_at",
+    "locale",
     "standing__subscription_id",
     "standing__tier",
     "standing__ends_at",
@@ -57,6 +60,9 @@ class UserRow:
     last_seen_at: datetime | None
     joined_at: datetime
     country: str
+    legacy_id: int | None
+    password_changed_at: datetime | None
+    locale: str
     is_staff: bool
     role: roles.Role | None
 
@@ -102,7 +108,8 @@ def _row(
     (pk, username, email, verified_at, state, role, country, joined_at, seen_at, closed_at) = facts[
         :10
     ]
-    (subscription_id, tier, ends_at, plan, balance, months, used) = facts[10:]
+    (legacy_id, password_changed_at, locale) = facts[10:13]
+    (subscription_id, tier, ends_at, plan, balance, months, used) = facts[13:]
     status, until = status_of(closed_at, held)
     subscription = subscription_state(subscription_id, ends_at, now)
     return UserRow(
@@ -123,6 +130,9 @@ def _row(
         last_seen_at=seen_at,
         joined_at=joined_at,
         country=country,
+        legacy_id=legacy_id,
+        password_changed_at=password_changed_at,
+        locale=locale,
         is_staff=role != roles.Role.NONE,
         role=roles.Role(role) if sees_roles and role != roles.Role.NONE else None,
     )

@@ -75,11 +75,11 @@ def row(request: StaffRequest, user_id: int) -> HttpResponse:
     context = {
         "rows": rows,
         "reading": reading,
+        "more": reading.fetched([user_id]),
         "now": reading.now,
         "picking": _picking_if_kept(request, reading, rows, chosen)
         if request.user.may(SELECT)
         else None,
-        "sees_roles": request.user.may("users.inspect_staff"),
     }
     return render(request, "users/_rows.html", context)
 
@@ -147,9 +147,9 @@ def listed(request: StaffRequest, reading: Reading[UserRow]) -> dict[str, Any]:
         "reading": reading,
         "page": page,
         "rows": page.rows,
+        "more": page.more,
         "now": reading.now,
         "picking": picking(request, reading, page.rows, chosen) if may_select else None,
-        "sees_roles": request.user.may("users.inspect_staff"),
         "may_export": request.user.may("exports.users_masked"),
     }
 
