@@ -3,8 +3,7 @@ deep it is.
 
 A sort orders rows by a key that is never NULL, then by id. Where no index can hold the key (a state
 that depends on the time of day), the sort names segments instead: conditions that divide the rows,
-listed in order; each is read through its own index and the results are put together in one
-statement.
+listed in order; each is read through its own index, as far as it is needed.
 """
 
 from __future__ import annotations
@@ -105,19 +104,39 @@ class Order:
         backwards: bool = False,
     ) -> list[Position]:
         """The next ``limit`` positions behind ``after`` (from the start when None), in this order;
-        with ``backwards`` those before it, nearest first. One statement."""
-        parts = list(enumerate(self._parts))
+        with ``backwards`` those before it, nearest first. One statement, or two where a page
+        reaches from one segment into others: most pages lie within one, and asking all of them
+        takes several times as long."""
+        numbers = list(range(len(self._parts)))
         if backwards:
-            parts.reverse()
+            numbers.reverse()
         if after is not None:
-            parts = [
-                part
-                for part in parts
-                if (part[0] > after.part) is not backwards or part[0] == after.part
-            ]
+            numbers = numbers[numbers.index(after.part) :]
+        nearest, others = numbers[:1], numbers[1:]
+        found = self._of(nearest, rows, limit, after, backwards=backwards)
+        if others and len(found) < limit:
+            found += self._of(others, rows, limit - len(found), after, backwards=backwards)
+        return found
+
+    def _of(
+        self,
+        numbers: Sequence[int],
+        rows: models.QuerySet[Any],
+        limit: int,
+        after: Position | None,
+        *,
+        backwards: bool,
+    ) -> list[Position]:
+        """The next positions in the segments of these numbers. One statement."""
         reads = [
-            self._part(rows.filter(part.condition), number, limit, after, backwards=backwards)
-            for number, part in parts
+            self._part(
+                rows.filter(self._parts[number].condition),
+                number,
+                limit,
+                after,
+                backwards=backwards,
+            )
+            for number in numbers
         ]
         if len(reads) == 1:
             return [Position(*row) for row in reads[0]]
