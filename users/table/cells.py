@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_DOWN, Decimal
 from functools import cached_property, lru_cache
+from html import escape
 from typing import Any, Protocol
 
 from django.urls import reverse
 from django.utils.formats import date_format
-from django.utils.html import escape, format_html
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from django.utils.translation import get_language
@@ -27,7 +28,6 @@ from coai_admin.console.templatetags.console import (
     icon,
     mark,
     moment,
-    row_menu,
     state,
     tier,
 )
@@ -69,7 +69,21 @@ class Sheet:
     @cached_property
     def labels(self) -> dict[str, str]:
         """The names of the facts that a narrow screen shows beside their values."""
-        return {column.name: escape(column.label) for column in COLUMNS}
+        return {column.name: escape(str(column.label)) for column in COLUMNS}
+
+    @cached_property
+    def language(self) -> str | None:
+        return get_language()
+
+    @cached_property
+    def select(self) -> str:
+        """How the box of a row is called, with a place for the name."""
+        return escape(_("Select %(name)s"))
+
+    @cached_property
+    def acts(self) -> str:
+        """How the menu of a row is called, with a place for the name."""
+        return escape(_("Acts on %(name)s"))
 
     @cached_property
     def copy(self) -> tuple[str, str]:
@@ -88,17 +102,18 @@ def sheet(now: datetime, more: Mapping[str, Mapping[int, Any]]) -> Sheet:
     return Sheet(now, reverse("users:list"), more)
 
 
-def money(amount: Decimal) -> SafeString | str:
+def money(amount: Decimal) -> str:
     """Credits to two places; where there are more, all of them show when one points at it."""
     exact = credits(amount)
-    short = credits(amount.quantize(_CENT, ROUND_DOWN))
-    return short if short == exact else format_html('<span title="{}">{}</span>', exact, short)
+    if exact[-3] == ".":
+        return exact
+    return f'<span title="{exact}">{credits(amount.quantize(_CENT, ROUND_DOWN))}</span>'
 
 
-def user_state(row: UserRow) -> SafeString:
+def user_state(row: UserRow, language: str | None) -> SafeString:
     """The status of a user by shape, word and colour: ``Suspended to 12 Dec 2026``."""
     until = localtime(row.until).date() if row.until else None
-    return _state(row.status, until, get_language(), warned=row.warned)
+    return _state(row.status, until, language, warned=row.warned)
 
 
 @lru_cache(maxsize=2048)
@@ -113,13 +128,9 @@ def _state(
     return state(_MARKS[status], _("%(status)s to %(day)s") % words)
 
 
-def email_mark(known: str) -> SafeString:
-    """What is known of an address: a shape, with its word for whoever cannot see it."""
-    return _email_mark(known, get_language())
-
-
 @lru_cache(maxsize=64)
 def _email_mark(known: str, _language: str | None) -> SafeString:
+    """What is known of an address: a shape, with its word for whoever cannot see it."""
     return format_html(
         '<span class="address-mark" title="{0}">{1}<span class="hush">{0}</span></span>',
         EMAIL_STATES[known],
@@ -156,7 +167,7 @@ def _email(row: UserRow, sheet: Sheet) -> str:
     address = escape(row.email)
     return (
         f'<td class="soft c-sub"><span class="address"><span class="cut" title="{address}">'
-        f"<bdi>{address}</bdi></span>{email_mark(row.email_state)}</span></td>"
+        f"<bdi>{address}</bdi></span>{_email_mark(row.email_state, sheet.language)}</span></td>"
     )
 
 
@@ -164,6 +175,11 @@ def _fact(place: int, name: str, value: object, sheet: Sheet, css: str = "") -> 
     """A cell that narrow screens show too, with its name."""
     classes = f"{css} c-fact c-{place}".lstrip()
     return f'<td class="{classes}" data-label="{sheet.labels[name]}">{value}</td>'
+
+
+@lru_cache(maxsize=64)
+def _badge(level: int, _language: str | None) -> SafeString | str:
+    return tier(level)
 
 
 def _subscription(row: UserRow, sheet: Sheet) -> str:
@@ -182,11 +198,11 @@ def _expires(row: UserRow, sheet: Sheet) -> str:
 
 
 def _role(row: UserRow, sheet: Sheet) -> str:
-    return f"<td>{escape(row.role.label) if row.role else ''}</td>"
+    return f"<td>{escape(str(row.role.label)) if row.role else ''}</td>"
 
 
 def _email_state(row: UserRow, sheet: Sheet) -> str:
-    return f"<td>{escape(EMAIL_STATES[row.email_state]) if row.email_state else ''}</td>"
+    return f"<td>{escape(str(EMAIL_STATES[row.email_state])) if row.email_state else ''}</td>"
 
 
 def _tags(row: UserRow, sheet: Sheet) -> str:
@@ -209,8 +225,8 @@ CELLS: dict[str, Cell] = {
     "id": _id,
     "email": _email,
     "email_state": _email_state,
-    "status": lambda row, sheet: f'<td class="c-state">{user_state(row)}</td>',
-    "tier": lambda row, sheet: _fact(1, "tier", tier(row.tier), sheet),
+    "status": lambda row, sheet: f'<td class="c-state">{user_state(row, sheet.language)}</td>',
+    "tier": lambda row, sheet: _fact(1, "tier", _badge(row.tier, sheet.language), sheet),
     "credits": lambda row, sheet: _fact(2, "credits", money(row.credits), sheet, "num"),
     "used": lambda row, sheet: _soft(money(row.used), "num "),
     "subscription": _subscription,
@@ -237,16 +253,22 @@ def draw(
     cells = [CELLS[name] for name in columns]
     lines = []
     for row in rows:
-        box = _pick_box(row, picking) if picking is not None else ""
+        box = _pick_box(row, picking, sheet) if picking is not None else ""
         drawn = "\n".join([cell(row, sheet) for cell in cells])
-        lines.append(
-            f'<tr id="row-{row.pk}" data-row>{box}{drawn}\n<td class="pin-menu c-menu">'
-            f"{row_menu(f'{sheet.here}{row.pk}/acts/', row.username)}</td>\n</tr>"
-        )
+        lines.append(f'<tr id="row-{row.pk}" data-row>{box}{drawn}\n{_menu(row, sheet)}\n</tr>')
     return mark_safe("\n".join(lines))  # noqa: S308
 
 
-def _pick_box(row: UserRow, picking: Picked) -> str:
+def _menu(row: UserRow, sheet: Sheet) -> str:
+    """The ⋯ of a row: a link to the page of its acts, opened by scripts as a menu in place."""
+    url, label = f"{sheet.here}{row.pk}/acts/", sheet.acts % {"name": escape(row.username)}
+    return (
+        f'<td class="pin-menu c-menu"><a class="acts-key" href="{url}" data-menu-url="{url}"'
+        f' aria-haspopup="true" aria-expanded="false" aria-label="{label}">{icon("dots")}</a></td>'
+    )
+
+
+def _pick_box(row: UserRow, picking: Picked, sheet: Sheet) -> str:
     """The box by which a user is selected; out of reach, with the reason, for those on whom nothing
     can be done."""
     name, why = escape(row.username), picking.blocked.get(row.pk)
@@ -255,9 +277,8 @@ def _pick_box(row: UserRow, picking: Picked) -> str:
         box = f'<input type="checkbox" disabled aria-label="{name}: {said}" title="{said}">'
     else:
         checked = " checked" if row.pk in picking.here else ""
-        label = escape(_("Select %(name)s") % {"name": row.username})
         box = (
             f'<input type="checkbox" name="pick" value="{row.pk}" form="selection" data-pick'
-            f'{checked} aria-label="{label}">'
+            f'{checked} aria-label="{sheet.select % {"name": name}}">'
         )
     return f'<td class="pin-check c-pick"><label>{box}</label></td>\n'
