@@ -14,13 +14,14 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from audit import execution, people
 from audit.execution import OperationRefused
 from audit.forms import OperationForm
 from audit.models import Act, Receipt
 from audit.people import Actor
-from audit.procedures import Cap, Case, Guard, Procedure, Receipts, Refusal
+from audit.procedures import Cap, Case, Change, Guard, Procedure, Receipts, Refusal
 
 MOST_AT_ONCE = 1_000
 UNDO_FOR = timedelta(days=30)
@@ -54,8 +55,9 @@ class Operation:
 
     ``label`` names it ("Suspend"); ``sentence(params, count)`` says what the button will do
     ("Suspend 37 users until 12 Aug"). ``obstacles(ids, now)``: in one query, why it makes no sense
-    for some targets ("Not restricted."), for menus. ``inverse``: the procedure that undoes it over
-    its receipts. ``many``: whether it makes sense for several.
+    for some targets ("Not restricted."), for menus. ``caution(ids, now)``: what to warn of beside
+    the preview. ``inverse``: the procedure that undoes it over its receipts. ``many``: whether it
+    makes sense for several.
     """
 
     procedure: Procedure
@@ -71,11 +73,38 @@ class Operation:
     many: bool = True
     inverse: Procedure | None = None
     obstacles: Callable[[Sequence[int], datetime], Mapping[int, str]] | None = None
+    caution: Callable[[Sequence[int], datetime], str] | None = None
     target: str = "user"
 
     @property
     def code(self) -> str:
         return self.procedure.code
+
+
+def by_deciding(
+    procedure: Procedure, nothing: str | Promise, *, params: Mapping[str, Any] | None = None
+) -> Callable[[Sequence[int], datetime], dict[int, str]]:
+    """The obstacles of an act that needs no parameters (or these): what its own ``decide`` refuses,
+    and ``nothing`` where there is nothing to do."""
+    known = params or {}
+
+    def obstacles(ids: Sequence[int], now: datetime) -> dict[int, str]:
+        verdicts = {
+            row.target_id: procedure.decide(row, known, now)
+            for row in procedure.load(ids, lock=False, params=known)
+        }
+        return {
+            target: verdict.sentence if isinstance(verdict, Refusal) else str(nothing)
+            for target, verdict in verdicts.items()
+            if not isinstance(verdict, Change)
+        }
+
+    return obstacles
+
+
+def users(number: int) -> str:
+    """So many users, for the sentences of operations."""
+    return ngettext("%(n)s user", "%(n)s users", number) % {"n": f"{number:,}"}
 
 
 @dataclass(frozen=True, slots=True)

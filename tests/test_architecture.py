@@ -24,9 +24,23 @@ TABLE_WRITERS = {
     "billing_statistics_mark": {"billing.statistics"},
     "billing_reversal_cap": set(),
     "users_restriction": set(),
-    "users_user": {"users.imports.loading", "users.imports.passwords", "users.demo.loading"},
-    "subscriptions_subscription": {"subscriptions.loading", "subscriptions.importing"},
-    "subscriptions_period": {"subscriptions.loading", "subscriptions.importing"},
+    "users_user": {
+        "users.naming",
+        "users.imports.loading",
+        "users.imports.passwords",
+        "users.demo.loading",
+    },
+    "users_tagging": {"users.tagging"},
+    "subscriptions_subscription": {
+        "subscriptions.lives",
+        "subscriptions.loading",
+        "subscriptions.importing",
+    },
+    "subscriptions_period": {
+        "subscriptions.lives",
+        "subscriptions.loading",
+        "subscriptions.importing",
+    },
     "subscriptions_standing": {
         "subscriptions.services",
         "subscriptions.loading",
@@ -44,15 +58,19 @@ MODEL_WRITERS = {
     "Act": {"audit.record", "users.imports.runs"},  # an import is one act, which grows
     "Standing": set(),
     "OutboxMessage": {"audit.outbox"},
+    "Tag": {"users.tagging"},
+    "Tagging": set(),
+    "Note": {"users.notes"},
     "ServiceKey": {"subscriptions.service_keys"},
 }
 COLUMN_WRITERS = {
-    "role": {"users.services", "users.management.commands.create_super_admin"},
+    "role": {"users.staffing"},
     "password": {"users.passwords"},
     "lifted_at": {"users.restrictions"},
     "revoked_at": {"users.restrictions", "subscriptions.service_keys"},
     "balance": set(),
-    "closed_at": {"users.management.commands.create_super_admin"},
+    "closed_at": {"users.closing"},
+    "must_change_password": {"users.passwords", "users.reauthentication"},
 }
 # Planning an import sets attributes of staged rows, which are no people yet.
 STAGED = ("users.imports.", "users.demo.")
@@ -163,8 +181,9 @@ def _imports(tree):
 
 # Services decide and write; requests, messages and tasks are other rooms' affairs.
 _DOMAIN = re.compile(
-    r"^(audit|billing|subscriptions|users)\.(services|execution|record|operations|restrictions|ledger|"
-    r"adjustments|statistics|reports|outbox|limits|loading|importing)$"
+    r"^(audit|billing|subscriptions|users)\.(\w*services|execution|record|\w*operations|"
+    r"restrictions|naming|tagging|notes|closing|staffing|reauthentication|ledger|"
+    r"adjustments|lifecycle|lives|statistics|reports|outbox|limits|loading|importing)$"
 )
 
 

@@ -7,6 +7,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -17,9 +18,9 @@ from audit import execution, operations
 from audit.models import Act, AuditEntry, Receipt
 from audit.registry import operations as registered
 from tests import checksum
-from tests.factories import make_key, make_staff, make_user, make_users
-from users import roles, services
-from users.models import ApiKey, Restriction, User
+from tests.factories import make_key, make_session, make_staff, make_user, make_users
+from users import profile_services, roles, services
+from users.models import ApiKey, Note, Restriction, Session, Tagging, User
 from users.roles import Role
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +46,23 @@ def _with_credits(ids):
     adjust_credits(ids, actor=execution.people.SYSTEM, delta=100, reason="before")
 
 
+def _signed_in(ids):
+    for pk in ids:
+        make_session(User(pk=pk))
+
+
+def _with_password(ids):
+    User.objects.filter(pk__in=ids).update(password="a hash of something")
+
+
+def _staff(ids):
+    User.objects.filter(pk__in=ids, role=Role.NONE).update(role=Role.SUPPORT)
+
+
+def _tagged(ids):
+    profile_services.tag(ids, actor=execution.people.SYSTEM, add=["old"], reason="before")
+
+
 SAMPLES = {
     "billing.adjust_credits": {
         "prepare": _with_credits,
@@ -58,6 +76,16 @@ SAMPLES = {
         "prepare": _suspended,
         "data": {"kind": "suspension", "reason_code": "", "reason": "appeal"},
     },
+}
+SAMPLES |= {
+    "users.rename": {"prepare": list, "data": {"username": "a.new.name", "reason": "asked"}},
+    "users.tag": {"prepare": _tagged, "data": {"add": "VIP, new", "remove": "OLD", "reason": "x"}},
+    "users.add_note": {"prepare": list, "data": {"text": "Called; all is well."}},
+    "users.end_sessions": {"prepare": _signed_in, "data": {"reason": "a lost laptop"}},
+    "users.require_password_change": {"prepare": _with_password, "data": {"reason": "leaked"}},
+    "users.grant_role": {"prepare": list, "data": {"role": "support", "reason": "joins us"}},
+    "users.revoke_role": {"prepare": _staff, "data": {"reason": "leaves us"}},
+    "users.close": {"prepare": _with_access, "data": {"reason": "asked to"}},
 }
 every_operation = pytest.mark.parametrize("code", sorted(SAMPLES))
 
@@ -88,7 +116,19 @@ def state(ids):
     balances = list(
         User.objects.filter(pk__in=ids).order_by("pk").values_list("pk", "account__balance")
     )
-    return {"restrictions": restrictions, "keys": keys, "balances": balances}
+    accounts = ("username", "role", "closed_at", "must_change_password", "account__balance")
+    people = list(User.objects.filter(pk__in=ids).order_by("pk").values_list("pk", *accounts))
+    mine = {
+        "sessions": Session.objects.filter(user__in=ids).values_list("user", "pk"),
+        "tags": Tagging.objects.filter(user__in=ids).values_list("user", "tag__name"),
+        "notes": Note.objects.filter(user__in=ids, withdrawn_at=None).values_list("user", "text"),
+    }
+    return {
+        "restrictions": restrictions,
+        "keys": keys,
+        "people": people,
+        **{name: sorted(rows) for name, rows in mine.items()},
+    }
 
 
 def test_every_operation_has_a_sample():
@@ -258,10 +298,13 @@ def test_operation_on_an_equal_or_higher_rank_is_refused(code, actor_role, targe
     target = make_staff(target_role)
     operation, form = sample(code, [target.pk])
     before = state([target.pk])
-    done = operations.perform(
-        operation, [target.pk], form.params, actor=make_staff(actor_role), now=now(), reason="x"
-    )
-    assert len(done.refused) == 1
+    act = {"actor": make_staff(actor_role), "now": now(), "reason": "x"}
+    if roles.grant(actor_role, code) == "–":
+        with pytest.raises(PermissionDenied):
+            operations.perform(operation, [target.pk], form.params, **act)
+    else:
+        done = operations.perform(operation, [target.pk], form.params, **act)
+        assert len(done.refused) == 1
     assert state([target.pk]) == before
 
 

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
-from users import restriction_operations
+from users import (
+    profile_operations,
+    reauthentication_operations,
+    restriction_operations,
+    role_operations,
+)
 
-OPERATIONS = (*restriction_operations.OPERATIONS,)
+OPERATIONS = (
+    *restriction_operations.OPERATIONS,
+    *profile_operations.OPERATIONS,
+    *reauthentication_operations.OPERATIONS,
+    *role_operations.OPERATIONS,
+    *profile_operations.LAST,
+)

@@ -19,6 +19,8 @@ from users import roles
 if TYPE_CHECKING:
     from users.models import Restriction, User  # noqa: F401 (named in strings below)
 
+_TOO_LONG_FOR_AN_ID = 19  # digits; a bigint has at most as many
+
 
 class UserQuerySet(models.QuerySet["User"]):
     """Chainable filters of people."""
@@ -26,6 +28,15 @@ class UserQuerySet(models.QuerySet["User"]):
     def named(self, username: str) -> Self:
         """Those called ``username``, whatever its case; PostgreSQL lower-cases both sides."""
         return self.alias(_name=Lower("username")).filter(_name=Lower(Value(username)))
+
+    def meant_by(self, text: str) -> User | None:
+        """The user of this id or username, whatever its case; None for nobody. Digits are an id
+        first."""
+        if text.isascii() and text.isdigit() and len(text) < _TOO_LONG_FOR_AN_ID:
+            found = self.filter(pk=int(text)).first()
+            if found is not None:
+                return found
+        return self.named(text).first()
 
     def with_email(self, email: str) -> Self:
         """Those with this address, whatever its case."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,9 +18,11 @@ from django.utils.translation import gettext as _
 from audit.models import Act
 from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
 from audit.targets import among
+from users import staffing
 from users.models import ApiKey, Restriction, Session, User
 
 SUSPENSION = Restriction.Kind.SUSPENSION.value
+_END_ACCESS = ("users.suspend", "users.close")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class AccessRow:
-    """A user before a restriction is imposed or lifted."""
+    """A user before a restriction is imposed or lifted. ``is_last``: no usable super admin would be
+    left without them."""
 
     target_id: int
     closed: bool
     held: tuple[Held, ...]
     sessions: int
     keys: int
+    is_last: bool = False
 
 
 def describe(reason: str, ends_at: datetime | None) -> str:
@@ -113,12 +117,20 @@ def _as_texts(restrictions: Iterable[Held]) -> str | None:
 # users.suspend
 
 
+def _load_suspend(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[AccessRow]:
+    last = staffing.last_super_admins(ids, lock=lock)
+    rows = _load(ids, lock=lock, params=params)
+    return [replace(row, is_last=row.target_id in last) for row in rows] if last else rows
+
+
 def _decide_suspend(row: AccessRow, params: Mapping[str, Any], now: datetime) -> Verdict:
     ends_at, reason = params["ends_at"], params["reason_code"]
     if row.closed:
         return Refusal(_("The account is closed."))
     if ends_at is not None and ends_at <= now:
         return Refusal(_("The end of the suspension lies in the past."))
+    if row.is_last:
+        return staffing.keeps_the_last()
     live = _live(row, SUSPENSION, now)
     if any(held.reason == reason and _lasts(held, ends_at) for held in live):
         return None
@@ -223,6 +235,7 @@ class UndoRow:
 
     target_id: int
     restrictions: tuple[Restriction, ...]
+    is_last: bool = False
 
 
 def _load_undo(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[UndoRow]:
@@ -253,20 +266,31 @@ def _decide_undo_suspend(row: UndoRow, params: Mapping[str, Any], now: datetime)
 def _write_undo_suspend(
     changes: Sequence[tuple[UndoRow, Change]], act: ActContext
 ) -> dict[int, Any]:
-    """Sessions stay ended (people sign in again). Keys that this act revoked, or another one that
-    was undone meanwhile, work again, unless a suspension still holds."""
+    """Sessions stay ended: people sign in again."""
     lift([pk for _row, change in changes for pk in change.data], act)
-    freed = User.objects.filter(pk__in=[row.target_id for row, _change in changes])
-    undone = Act.objects.filter(code=act.code, undoes__isnull=False).values("undoes")
+    give_back_keys([row.target_id for row, _change in changes], act)
+    return {row.target_id: {"restrictions": change.data} for row, change in changes}
+
+
+def give_back_keys(ids: Sequence[int], act: ActContext) -> None:
+    """While an act is undone: the keys that it revoked, or another one that was undone meanwhile,
+    work again, unless the account is closed or a suspension still holds."""
+    freed = User.objects.filter(pk__in=ids, closed_at__isnull=True)
+    undone = Act.objects.filter(code__in=_END_ACCESS, undoes__isnull=False).values("undoes")
     ApiKey.objects.filter(
         Q(revoked_by_act=act.undoes) | Q(revoked_by_act__in=undone),
         user__in=freed.unrestricted(SUSPENSION, act.now),
     ).update(revoked_at=None, revoked_by_act=None)
-    return {row.target_id: {"restrictions": change.data} for row, change in changes}
 
 
 def _is_over(restriction: Restriction, now: datetime) -> bool:
     return restriction.ends_at is not None and restriction.ends_at <= now
+
+
+def _load_undo_lift(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[UndoRow]:
+    last = staffing.last_super_admins(ids, lock=lock)
+    rows = _load_undo(ids, lock=lock, params=params)
+    return [replace(row, is_last=row.target_id in last) for row in rows] if last else rows
 
 
 def _decide_undo_lift(row: UndoRow, params: Mapping[str, Any], now: datetime) -> Verdict:
@@ -275,6 +299,8 @@ def _decide_undo_lift(row: UndoRow, params: Mapping[str, Any], now: datetime) ->
         return Refusal(_("The restriction changed since."))
     if all(_is_over(restriction, now) for restriction in row.restrictions):
         return Refusal(_("The restriction would have ended by now."))
+    if row.is_last:
+        return staffing.keeps_the_last()
     return Change(
         before={"suspension": None},
         after={"suspension": _describe_all(row.restrictions)},
@@ -298,7 +324,9 @@ def _write_undo_lift(changes: Sequence[tuple[UndoRow, Change]], act: ActContext)
     return {row.target_id: {"restrictions": change.data} for row, change in changes}
 
 
-SUSPEND = Procedure(code="users.suspend", load=_load, decide=_decide_suspend, write=_write_suspend)
+SUSPEND = Procedure(
+    code="users.suspend", load=_load_suspend, decide=_decide_suspend, write=_write_suspend
+)
 UNDO_SUSPEND = Procedure(
     code="users.suspend",
     load=_load_undo,
@@ -314,7 +342,7 @@ LIFT = Procedure(
 )
 UNDO_LIFT = Procedure(
     code="users.lift_restriction",
-    load=_load_undo,
+    load=_load_undo_lift,
     decide=_decide_undo_lift,
     write=_write_undo_lift,
 )

@@ -16,11 +16,13 @@ from django.utils.translation import gettext_lazy
 from audit.registry import actions
 from coai_admin.console.templatetags.console import credits
 from users.models import Restriction
+from users.roles import Role
 
 register = template.Library()
 
 FIELDS: dict[str, str | Promise] = {
     "api_keys": gettext_lazy("API keys"),
+    "closed": gettext_lazy("Closed"),
     "credits": gettext_lazy("Credits"),
     "delta": gettext_lazy("Credits added"),
     "email": gettext_lazy("Email"),
@@ -29,12 +31,15 @@ FIELDS: dict[str, str | Promise] = {
     "ip": gettext_lazy("IP address"),
     "kind": gettext_lazy("Kind"),
     "limit": gettext_lazy("Limit"),
+    "must_change_password": gettext_lazy("Must change the password"),
+    "notes": gettext_lazy("Notes"),
     "password": gettext_lazy("Password"),
     "public_text": gettext_lazy("What the user reads"),
     "reason_code": gettext_lazy("What for"),
     "revealed": gettext_lazy("Shown"),
     "role": gettext_lazy("Role"),
     "sessions": gettext_lazy("Sessions"),
+    "tags": gettext_lazy("Tags"),
     "suspension": gettext_lazy("Suspension"),
     "used": gettext_lazy("Used credits"),
     "username": gettext_lazy("Username"),
@@ -88,6 +93,8 @@ def change_value(name: str, value: Any) -> str:
         return f"{value:%Y-%m-%d %H:%M} UTC"
     if name in Restriction.Kind.values and isinstance(value, str):
         return _DESCRIBED.sub(_restriction_words, value)
+    if name == "role":
+        return str(dict(Role.choices).get(str(value), value))
     if name in _MONEY:
         try:
             return str(credits(Decimal(str(value))))

@@ -73,6 +73,14 @@ class Attempt:
         return self.operation.sentence(self.form.params, number)
 
     @property
+    def caution(self) -> str:
+        """What to warn of before those who would change do."""
+        if self.receipts is None or self.operation.caution is None:
+            return ""
+        changing = [row.target_id for row in self.receipts.changed]
+        return self.operation.caution(changing, self.now) if changing else ""
+
+    @property
     def first_rows(self) -> list[dict[str, Any]]:
         """The first changes, field by field."""
         assert self.receipts is not None

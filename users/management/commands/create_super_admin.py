@@ -18,11 +18,13 @@ from django.utils.timezone import now as time_now
 
 from audit import record
 from audit.people import SYSTEM
+from users.closing import reopen
 from users.models import User
 from users.passwords import set_password
 from users.roles import Role
 from users.services import create_user
 from users.sessions import end_sessions
+from users.staffing import set_role
 
 
 class Command(BaseCommand):
@@ -116,8 +118,9 @@ def _store(
     now = time_now()
     role_before = existing.role if existing else None
     user = existing or create_user(username, email=email, now=now)
-    user.role, user.closed_at = Role.SUPER_ADMIN, None
-    user.save(update_fields=["role", "closed_at"])
+    set_role([user.pk], Role.SUPER_ADMIN)
+    reopen([user.pk])
+    user.refresh_from_db()
     set_password(user, password, now=now)
     ended = end_sessions([user.pk])
     record.entry(
