@@ -24,9 +24,14 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
+def has_tables(connection: psycopg.Connection) -> bool:
+    """Whether ``migrate`` ever ran here."""
+    return _exists(connection, "django_migrations")
+
+
 def is_migrated(connection: psycopg.Connection) -> bool:
     """Whether ``mark_migrated`` still holds: neither migrations nor what was applied changed."""
-    if not _exists(connection, "django_migrations"):
+    if not has_tables(connection):
         return False
     row = connection.execute("SELECT obj_description('django_migrations'::regclass)").fetchone()
     return row is not None and row[0] == _fingerprint(connection)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from coai_admin.runtime import home
+from coai_admin.runtime import database, home
 from coai_admin.runtime.home import CHECKOUT, Held, Home
 from coai_admin.runtime.process import CannotRun, foreground
 from coai_admin.runtime.servers import Servers, environment
@@ -35,14 +35,29 @@ def _with_our_own(command: Sequence[str], place: Home) -> int:
     servers = Servers(place, durable=True)
     try:
         servers.start()
+        env = environment(place, servers.urls)
+        if not os.environ.get("DATABASE_URL"):
+            _make_tables(env)
         place.publish(servers.urls)
-        code = foreground(command, env=environment(place, servers.urls), cwd=Path.cwd())
+        code = foreground(command, env=env, cwd=Path.cwd())
         place.unpublish()
         place.wait_for_borrowers()
         return code
     finally:
         place.unpublish()
         servers.stop()
+
+
+def _make_tables(env: dict[str, str]) -> None:
+    """In a fresh checkout the first command may be one that reads: it shall find the tables."""
+    with database.connected(env["DATABASE_URL"]) as connection:
+        if database.has_tables(connection):
+            return
+        print("Making the tables …", file=sys.stderr, flush=True)
+        migrate = [sys.executable, str(CHECKOUT / "manage.py"), "migrate", "--noinput", "-v0"]
+        if foreground(migrate, env=env, cwd=CHECKOUT) != 0:
+            raise CannotRun("The tables could not be made; the lines above say why.")
+        database.mark_migrated(connection)
 
 
 def _with_those_of_another(command: Sequence[str], place: Home, held: Held) -> int:

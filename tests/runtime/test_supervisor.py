@@ -141,6 +141,15 @@ def test_manage_while_nothing_runs_starts_and_stops_servers(console):
     assert not (console.home / "postgres" / "postmaster.pid").exists()
 
 
+def test_manage_as_the_first_command_finds_the_tables(console):
+    fresh = {"COAI_HOME": str(console.home.parent / "first")}
+    done = console.command("manage", "reconcile", **fresh)
+    assert done.returncode == 0, done.stderr
+    assert "Everything agrees." in done.stdout
+    assert "Making the tables" in done.stderr
+    assert "Making the tables" not in console.command("manage", "reconcile", **fresh).stderr
+
+
 def test_start_on_a_busy_port_is_refused_with_a_sentence(console):
     if console.process:
         console.kill(console.process.pid, signal.SIGINT)
