@@ -54,6 +54,17 @@ def _empty_cache(request):
 
 
 @pytest.fixture(autouse=True)
+def _forced_logins_are_stepped_up(request, monkeypatch):
+    """See ``tests.clients``."""
+    if not request.node.get_closest_marker("system"):
+        from django.test import Client
+
+        from tests.clients import stepped_up
+
+        monkeypatch.setattr(Client, "force_login", stepped_up(Client.force_login))
+
+
+@pytest.fixture(autouse=True)
 def _playwright_may_wait(request, monkeypatch):
     """Playwright keeps an event loop in the test's thread; Django takes that for async code."""
     if request.node.get_closest_marker("browser"):

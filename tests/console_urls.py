@@ -49,6 +49,11 @@ def browse(request):
     return HttpResponse("reached")
 
 
+@permission("subscriptions.create_service_key")
+def keys(request):
+    return HttpResponse("reached")
+
+
 @permission_named_by("code")
 def operate(request, code):
     return HttpResponse("reached")
@@ -72,6 +77,7 @@ urlpatterns = [
     path("api/test/crash/", crash),
     path("api/test/wrong/", wrong),
     path("api/test/browse/", browse),
+    path("api/test/keys/", keys),
     *urls.urlpatterns,
 ]
 handler400, handler403 = urls.handler400, urls.handler403

@@ -7,6 +7,11 @@ from audit.actions import Action, Kind
 ACTIONS = (
     Action("account.sign_in", _("Sign in"), Kind.ACCESS, "sign-in"),
     Action("account.change_password", _("Change own password"), Kind.ACCESS, "lock"),
+    Action("account.step_up", _("Confirm who one is"), Kind.ACCESS, "roles"),
+    Action("account.step_up_locked", _("Lock confirming: wrong codes"), Kind.ACCESS, "lock"),
+    Action("account.set_up_second_factor", _("Set up own second factor"), Kind.ACCESS, "key"),
+    Action("account.remove_second_factor", _("Remove own second factor"), Kind.ACCESS, "key"),
+    Action("account.renew_recovery_codes", _("Renew own recovery codes"), Kind.ACCESS, "key"),
     Action("account.end_sessions", _("End own sessions"), Kind.ACCESS, "device"),
     Action("subscriptions.create_service_key", _("Create service key"), Kind.ACCESS, "key"),
     Action("subscriptions.revoke_service_key", _("Revoke service key"), Kind.ACCESS, "key"),

@@ -1,5 +1,6 @@
-"""What somebody typed into a form whose session had ended: kept in the session of the sign-in
-page, shown again after signing in. Never passwords, never files, never another person's."""
+"""What somebody typed into a form whose session had ended, or that asked them to confirm who they
+are: kept in the session, shown again afterwards. Never passwords, never files, never another
+person's."""
 
 from __future__ import annotations
 
@@ -12,8 +13,9 @@ _MOST_BYTES = 64 * 1024
 _NEVER = re.compile(r"passw|secret|token|csrf|otp|pin$", re.IGNORECASE)
 
 
-def keep(request: HttpRequest) -> None:
-    """Keep the form that an anonymous request posts, if it is a small one without files."""
+def keep(request: HttpRequest, *, path: str = "") -> None:
+    """Keep the form that a request posts, if it is a small one without files, for the page at
+    ``path`` (by default the one it was sent to)."""
     if request.method != "POST" or request.FILES:
         return
     form = request.POST.copy()
@@ -24,14 +26,15 @@ def keep(request: HttpRequest) -> None:
     if not encoded or len(encoded) > _MOST_BYTES:
         return
     request.session[_KEY] = {
-        "path": request.path,
+        "path": path.partition("?")[0] or request.path,
         "form": encoded,
-        "user": getattr(request.session, "ended_user_id", None),
+        "user": request.user.pk or getattr(request.session, "ended_user_id", None),
     }
 
 
 def kept_form(request: HttpRequest) -> QueryDict | None:
-    """What was typed into the form of this page before signing in, once; None when nothing was.
+    """What was typed into the form of this page before signing in or confirming, once; None when
+    nothing was.
     It is to be shown, not to be acted on."""
     kept = request.session.get(_KEY)
     if kept is None or kept["path"] != request.path:

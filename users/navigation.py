@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from users.access import owes_second_factor
 from users.sessions import clock
 
 
@@ -23,6 +24,7 @@ class Place(NamedTuple):
     permission: str = ""
 
 
+_WITHOUT_PAGES_BELOW = ("home", "account:own")  # other places stand under their addresses
 NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
     (
         "",
@@ -52,7 +54,9 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
     (
         _("You"),
         (
+            Place(_("My account"), "account:own", "user"),
             Place(_("Password"), "account:password", "lock"),
+            Place(_("Second factor"), "account:second_factor", "key"),
             Place(_("Sessions"), "account:sessions", "device"),
         ),
     ),
@@ -60,8 +64,8 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
-    """``navigation``, ``session_clock``, ``site_mode`` and ``may_search`` (users, from the top of
-    the page) for every template."""
+    """``navigation``, ``session_clock``, ``site_mode``, ``may_search`` (users, from the top of the
+    page) and ``asks_no_second_factor`` (of staff: development only) for every template."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {"site_mode": settings.MODE}
@@ -69,7 +73,8 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "site_mode": settings.MODE,
         "navigation": _sections(request),
         "session_clock": _clock(request),
-        "may_search": user.may("users.browse"),
+        "may_search": user.may("users.browse") and not owes_second_factor(request),
+        "asks_no_second_factor": user.is_staff and not settings.REQUIRE_STAFF_MFA,
     }
 
 
@@ -85,15 +90,15 @@ def _sections(request: HttpRequest) -> list[dict[str, Any]]:
 def _offered(request: HttpRequest, place: Place) -> bool:
     user = request.user
     assert user.is_authenticated
-    if user.must_change_password:
+    if user.must_change_password or owes_second_factor(request):
         return place.url_name == "account:password"
     return not place.permission or user.may(place.permission)
 
 
 def _item(request: HttpRequest, place: Place) -> dict[str, Any]:
     url = reverse(place.url_name)
-    is_home = place.url_name == "home"
-    current = request.path == url if is_home else request.path.startswith(url)
+    is_whole = place.url_name in _WITHOUT_PAGES_BELOW
+    current = request.path == url if is_whole else request.path.startswith(url)
     return {"label": place.label, "url": url, "icon": place.icon, "current": current, "count": None}
 
 

@@ -109,6 +109,15 @@ class SessionStore(SessionBase):
         except IntegrityError as error:
             raise CreateError from error
 
+    def rotate(self) -> None:
+        """Give the session a new key. It ends when it would have ended."""
+        began = self.row.created_at if self.row else None
+        self.cycle_key()
+        if began is not None and self.row is not None:
+            self.row.created_at = began
+            self.row.expire_date = ends(created_at=began, seen_at=self.row.seen_at)
+            self.row.save(update_fields=["created_at", "expire_date"])
+
     def delete(self, session_key: str | None = None) -> None:
         session_key = session_key or self.session_key
         if session_key is None:

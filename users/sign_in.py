@@ -1,22 +1,25 @@
 """Signing in: who is meant by a name, who may come in, and how often one may try.
 
 django-allauth leads through it (throttles before the password is checked, rotates the session);
-this module tells it how people are found and refused. The form and the page are in
-``users.views.account``.
+this module tells it how people are found and refused, and what asks for the second factor. The
+pages are in ``users.views.account`` and ``users.views.second_factor``.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.stagekit import clear_login
+from allauth.account.stages import LoginStage, LoginStageController
 from django.contrib.auth.backends import BaseBackend
 from django.core.exceptions import ValidationError
 from django.db.models import Case, IntegerField, Q, Value, When
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.formats import date_format
 from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
@@ -25,6 +28,7 @@ from django.utils.translation import gettext_lazy
 from audit import record
 from coai_admin.console import circumstances
 from coai_admin.console.addresses import neighbourhood
+from users import second_factor, step_up
 from users.models import Restriction, User
 from users.passwords import (
     is_guarded_by_import_hash_alone,
@@ -125,6 +129,32 @@ class SignInBackend(BaseBackend):
         return free.filter(pk=user_id, closed_at__isnull=True).first()
 
 
+class SecondFactorStage(LoginStage):
+    """Between the password and being in: a code, where a second factor is enrolled."""
+
+    key = "second_factor"
+    urlname = "account:sign_in_code"
+
+    def handle(self) -> tuple[HttpResponse | None, bool]:
+        if not second_factor.is_enrolled(self.login.user):
+            return None, True
+        return redirect(self.urlname), True
+
+
+def waiting_for_a_code(request: HttpRequest, *, now: datetime) -> SecondFactorStage | None:
+    """The sign-in of this browser that gave the right password and still owes a code; None when
+    there is none, it is over 15 minutes old, or the password or the account changed since."""
+    stage: SecondFactorStage | None = LoginStageController.enter(request, SecondFactorStage.key)
+    if stage is None or stage.login.user is None:
+        return None
+    user, began = stage.login.user, datetime.fromtimestamp(stage.login.initiated_at, UTC)
+    changed = user.password_changed_at is not None and user.password_changed_at >= began
+    if changed or why_not_in(user, now=now):
+        clear_login(request)
+        return None
+    return stage
+
+
 class AccountAdapter(DefaultAccountAdapter):
     """What django-allauth asks of the project."""
 
@@ -136,6 +166,9 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def get_login_stages(self) -> list[str]:
+        return ["users.sign_in.SecondFactorStage"]
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return circumstances.ip() or ""
@@ -155,8 +188,14 @@ class AccountAdapter(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         now = time_now()
         User.objects.filter(pk=user.pk).update(last_seen_at=now)
+        kind = second_factor.used_in(request)
+        step_up.begin_by_sign_in(request, now=now)
         record.entry(
-            "account.sign_in", actor=user, now=now, target=("user", user.pk, user.username)
+            "account.sign_in",
+            actor=user,
+            now=now,
+            target=("user", user.pk, user.username),
+            changes={"second_factor": kind} if kind else {},
         )
         log.info("signed_in", user=user.pk, ip=circumstances.ip())
         response: HttpResponse = super().post_login(request, user, **kwargs)

@@ -4,19 +4,41 @@ them, with the password and, where a second factor is enrolled, a code of it.
 It holds ten minutes and no longer, for this session, in the session's row on the server; the
 session gets a new key. A sign-in that passed everything counts as one. Until two-person approval
 exists, 2 asks what S asks.
+
+Attempts are counted per person in Valkey before anything is checked: the fifth wrong one locks
+step-up, and nothing else, for 15 minutes.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import structlog
+from django.core.cache import cache
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 
-from users import roles
+from audit import record
+from coai_admin.console import circumstances
+from users import roles, second_factor
+from users.models import User
+from users.passwords import matches
 
 LASTS = timedelta(minutes=10)
-_KEY = "stepped_up_at"
+LOCKED_FOR = timedelta(minutes=15)
+ATTEMPTS = 5
+_KEY, _RECOVERED = "stepped_up_at", "recovered_at"
+
+log = structlog.get_logger(__name__)
+
+
+class StepUpLocked(Exception):
+    """Too many wrong attempts. ``until`` is when one may try again."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(until)
+        self.until = until
 
 
 def needs_step_up(role: str, code: str) -> bool:
@@ -34,21 +56,112 @@ def is_stepped_up(request: HttpRequest, *, now: datetime) -> bool:
 
 def ends_at(request: HttpRequest, *, now: datetime) -> datetime | None:
     """Until when the step-up of this session holds; None when it holds no more, or never did."""
+    return _end_of(_KEY, request, now)
+
+
+def may_replace_second_factor(request: HttpRequest, *, now: datetime) -> bool:
+    """Whether this session may set up a new second factor in place of the old one: it is stepped
+    up, or was opened with a recovery code within ten minutes. That is what those codes are for;
+    they allow nothing else that asks for step-up."""
+    return any(_end_of(key, request, now) is not None for key in (_KEY, _RECOVERED))
+
+
+def _end_of(key: str, request: HttpRequest, now: datetime) -> datetime | None:
     session = getattr(request, "session", None)
     if session is None or not request.user.is_authenticated:
         return None
-    began = parse_datetime(session.get(_KEY, ""))
+    began = parse_datetime(session.get(key, ""))
     if began is None or not began <= now < began + LASTS:
         return None
     return began + LASTS
 
 
-def begin(request: HttpRequest, *, now: datetime) -> None:
-    """Let the step-up of this session begin ``now``. Who calls has proof that it is them, and
-    gives the session a new key."""
-    request.session[_KEY] = now.isoformat()
+def begin_by_sign_in(request: HttpRequest, *, now: datetime) -> None:
+    """Let a sign-in that just passed everything count as step-up; one with a recovery code only as
+    leave to set up a new second factor."""
+    recovered = second_factor.used_in(request) == second_factor.RECOVERY
+    request.session[_RECOVERED if recovered else _KEY] = now.isoformat()
 
 
 def leave(request: HttpRequest) -> None:
     """End the step-up of this session before its time."""
-    request.session.pop(_KEY, None)
+    for key in (_KEY, _RECOVERED):
+        request.session.pop(key, None)
+
+
+# Confirming
+
+
+def confirm(request: HttpRequest, *, password: str, code: str, now: datetime) -> bool:
+    """Step this session up if the password and, where one is enrolled, the code of the second
+    factor are right; whether they were. The session then counts as one that used the second
+    factor, and has a new key.
+
+    Raises StepUpLocked, before anything is checked; TooBusy (``users.passwords``); RedisError when
+    attempts cannot be counted.
+    """
+    user = request.user
+    assert isinstance(user, User)
+    number = _count(user, now)
+    enrolled = second_factor.is_enrolled(user)
+    right = matches(user, password) and (
+        not enrolled or second_factor.accept_code(user, code, now=now)
+    )
+    if not right:
+        log.warning("step_up_failed", user=user.pk, ip=circumstances.ip(), attempt=number)
+        if number == ATTEMPTS:
+            _lock(user, now)
+        return False
+    cache.delete(_counter(user))
+    with transaction.atomic():
+        request.session.rotate()  # type: ignore[attr-defined]
+        request.session[_KEY] = now.isoformat()
+        if enrolled:
+            second_factor.note_use(request, user, second_factor.TOTP)
+        record.entry("account.step_up", actor=user, now=now, target=_oneself(user))
+    return True
+
+
+def locked_until(user: User, *, now: datetime) -> datetime | None:
+    """Until when ``user`` may not try to step up; None when they may."""
+    until: datetime | None = cache.get(_lock_of(user))
+    return until if until is not None and now < until else None
+
+
+def _count(user: User, now: datetime) -> int:
+    """The number of this attempt. The counter moves before the lock is read, so that attempts at
+    the same time do not pass together."""
+    cache.add(_counter(user), 0, timeout=LOCKED_FOR.total_seconds())
+    number = cache.incr(_counter(user))
+    until = locked_until(user, now=now)
+    if until is not None:
+        cache.delete(_counter(user))
+        raise StepUpLocked(until)
+    if number > ATTEMPTS:  # the fifth is being judged at this moment
+        raise StepUpLocked(now + LOCKED_FOR)
+    return int(number)
+
+
+def _lock(user: User, now: datetime) -> None:
+    cache.set(_lock_of(user), now + LOCKED_FOR, timeout=LOCKED_FOR.total_seconds())
+    cache.delete(_counter(user))
+    log.warning("step_up_locked", user=user.pk, ip=circumstances.ip())
+    record.entry(
+        "account.step_up_locked",
+        actor=user,
+        now=now,
+        target=_oneself(user),
+        changes={"wrong_attempts": ATTEMPTS},
+    )
+
+
+def _counter(user: User) -> str:
+    return f"step_up.attempts.{user.pk}"
+
+
+def _lock_of(user: User) -> str:
+    return f"step_up.locked.{user.pk}"
+
+
+def _oneself(user: User) -> tuple[str, int, str]:
+    return "user", user.pk, user.username

@@ -147,7 +147,7 @@ def test_without_a_role_the_navigation_offers_ones_own_account(visitor):
     offered = [
         str(item["label"]) for part in response.context["navigation"] for item in part["items"]
     ]
-    assert offered == ["Password", "Sessions"]
+    assert offered == ["My account", "Password", "Second factor", "Sessions"]
     assert 'role="search"' not in response.text
     assert visitor.get(PAGE).status_code == 200
 

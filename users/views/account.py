@@ -29,7 +29,8 @@ from redis.exceptions import RedisError
 
 from audit import record
 from coai_admin.console.errors import answer, unavailable
-from users.access import own_account, own_password, public
+from users import second_factor
+from users.access import confirm_oneself, own_account, own_password, own_security, public
 from users.account_forms import OwnPasswordForm, SignInForm
 from users.agents import in_words
 from users.kept_forms import forget_others
@@ -52,13 +53,13 @@ log = structlog.get_logger(__name__)
 def sign_in(request: HttpRequest) -> HttpResponseBase:
     """The sign-in page. Attempts are counted before a password is checked; without the counter
     nobody gets in."""
-    onward = _onward(request)
+    wanted = onward(request)
     if request.user.is_authenticated:
-        return HttpResponseRedirect(onward or _first_page(request.user))
+        return HttpResponseRedirect(wanted or _first_page(request.user))
     if request.method != "POST":
-        return _show_sign_in(request, SignInForm(request=request), onward)
+        return _show_sign_in(request, SignInForm(request=request), wanted)
     try:
-        return _try_to_sign_in(request, onward)
+        return _try_to_sign_in(request, wanted)
     except RedisError:
         log.exception("counter_unreachable")
         return unavailable(
@@ -68,25 +69,26 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
         return unavailable(request, _("Too many people are signing in at this moment."))
 
 
-def _try_to_sign_in(request: HttpRequest, onward: str) -> HttpResponseBase:
+def _try_to_sign_in(request: HttpRequest, wanted: str) -> HttpResponseBase:
     if not ratelimit.consume(request, action="login"):
-        return _too_many(request, _ALL_WAIT)
+        return too_many(request, _ALL_WAIT)
     form = SignInForm(request.POST, request=request)
     if form.is_valid():
         with transaction.atomic():
-            response: HttpResponseBase = form.login(request, onward or _first_page(form.user))
-        forget_others(request)
+            response: HttpResponseBase = form.login(request, wanted or _first_page(form.user))
+        if request.user.is_authenticated:  # else a code is owed first
+            forget_others(request)
         return response
     if form.has_error(NON_FIELD_ERRORS, code=_TOO_MANY):
-        return _too_many(request, _FAILED_WAIT)
-    return _show_sign_in(request, form, onward)
+        return too_many(request, _FAILED_WAIT)
+    return _show_sign_in(request, form, wanted)
 
 
-def _show_sign_in(request: HttpRequest, form: SignInForm, onward: str) -> HttpResponse:
-    return render(request, "account/sign_in.html", {"form": form, "next": onward})
+def _show_sign_in(request: HttpRequest, form: SignInForm, wanted: str) -> HttpResponse:
+    return render(request, "account/sign_in.html", {"form": form, "next": wanted})
 
 
-def _onward(request: HttpRequest) -> str:
+def onward(request: HttpRequest) -> str:
     """Where one wanted to go, if that is a page of this site."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     here = {request.get_host()}
@@ -99,7 +101,7 @@ def _first_page(user: User) -> str:
     return resolve_url(settings.LOGIN_REDIRECT_URL if user.is_staff else "account:sessions")
 
 
-def _too_many(request: HttpRequest, seconds: int) -> HttpResponse:
+def too_many(request: HttpRequest, seconds: int) -> HttpResponse:
     minutes = seconds // 60
     message = ngettext(
         "There were too many attempts from your address. Try again in %(n)s minute.",
@@ -151,7 +153,10 @@ def ping(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def password(request: StaffRequest) -> HttpResponse:
-    """One's own password. A new one ends all other sessions."""
+    """One's own password. A new one ends all other sessions. The current one is proof enough only
+    where no second factor is enrolled."""
+    if second_factor.is_enrolled(request.user) and (ask := confirm_oneself(request)):
+        return ask
     if request.method != "POST":
         return render(
             request, "account/password.html", {"form": OwnPasswordForm(user=request.user)}
@@ -159,7 +164,7 @@ def password(request: StaffRequest) -> HttpResponse:
     form = OwnPasswordForm(request.POST, user=request.user)
     try:
         if not ratelimit.consume(request, action="change_password", user=request.user):
-            return _too_many(request, _ALL_WAIT)
+            return too_many(request, _ALL_WAIT)
         if not form.is_valid():
             return render(request, "account/password.html", {"form": form})
         ended = _change_password(request, form.cleaned_data["new"])
@@ -184,7 +189,7 @@ def _change_password(request: StaffRequest, new: str) -> int:
     user, now = request.user, time_now()
     set_password(user, new, now=now)
     update_session_auth_hash(request, user)  # gives this session a new key
-    ended = end_sessions([user.pk], keep=_own_row(request).pk)
+    ended = end_sessions([user.pk], keep=own_row(request).pk)
     record.entry(
         "account.change_password",
         actor=user,
@@ -195,7 +200,7 @@ def _change_password(request: StaffRequest, new: str) -> int:
     return ended
 
 
-def _own_row(request: HttpRequest) -> Session:
+def own_row(request: HttpRequest) -> Session:
     row: Session = request.session.row  # type: ignore[attr-defined]
     return row
 
@@ -204,7 +209,7 @@ def _own_row(request: HttpRequest) -> Session:
 @require_GET
 def sessions(request: StaffRequest) -> HttpResponse:
     """Where one is signed in."""
-    here = _own_row(request)
+    here = own_row(request)
     found = Session.objects.filter(user=request.user, expire_date__gt=time_now())
     rows = [
         {
@@ -226,8 +231,10 @@ def sessions(request: StaffRequest) -> HttpResponse:
 @require_POST
 def end_session(request: StaffRequest, key: str) -> HttpResponse:
     """End one of one's own sessions, this one too."""
-    if key == _own_row(request).pk:
+    if key == own_row(request).pk:
         return sign_out(request)
+    if ask := confirm_oneself(request):
+        return ask
     with transaction.atomic():
         ended = Session.objects.filter(user=request.user, pk=key).delete()[0]
         _record_ended(request, ended)
@@ -238,12 +245,12 @@ def end_session(request: StaffRequest, key: str) -> HttpResponse:
     return redirect("account:sessions")
 
 
-@own_account
+@own_security
 @require_POST
 def end_others(request: StaffRequest) -> HttpResponse:
     """End all of one's sessions but this one."""
     with transaction.atomic():
-        ended = end_sessions([request.user.pk], keep=_own_row(request).pk)
+        ended = end_sessions([request.user.pk], keep=own_row(request).pk)
         _record_ended(request, ended)
     text = ngettext("%(n)s session is ended.", "%(n)s sessions are ended.", ended) % {"n": ended}
     messages.success(request, text)

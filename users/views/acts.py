@@ -21,7 +21,7 @@ from audit import operations
 from audit.execution import AlreadyPerformed, OperationRefused
 from audit.models import Act, Receipt
 from audit.registry import operations as registered
-from users.access import permission
+from users.access import confirm_first, permission
 from users.models import User
 from users.requests import StaffRequest
 
@@ -93,6 +93,10 @@ def undo(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     operation = registered().get(act.code)
     if operation is None or not request.user.may(act.code):
         raise PermissionDenied(_("Your role does not allow this."))
+    many = ["audit.act_on_many"] if act.changed > 1 else []
+    here = reverse("operate:act", args=[act.pk])
+    if ask := confirm_first(request, act.code, *many, back=here):
+        return ask
     try:
         receipts = operations.undo(
             operation,

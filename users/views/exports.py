@@ -14,8 +14,9 @@ from coai_admin.console import counts
 from coai_admin.console import exports as files
 from coai_admin.console.listing import Reading
 from users import exports
-from users.access import permission
+from users.access import confirm_first, permission
 from users.exports import ExportRefused
+from users.kept_forms import kept_form
 from users.requests import StaffRequest
 from users.table import USERS
 from users.table.rows import UserRow
@@ -51,12 +52,15 @@ def export(request: StaffRequest) -> HttpResponseBase:
     parameters = QueryDict(mutable=True) if chosen else request.GET.copy()
     parameters.pop("selection", None)
     reading = USERS.read(parameters, viewer=request.user, now=time_now())
-    form = ExportForm(request.POST if request.method == "POST" else None)
+    form = ExportForm(request.POST if request.method == "POST" else kept_form(request))
     if not request.user.may(exports.WHOLE):
         form.fields.clear()
-    if form.is_valid():
+    if form.is_valid() and request.method == "POST":
         whole = form.cleaned_data.get("whole", False)
         reason = form.cleaned_data.get("reason", "")
+        here = request.get_full_path()
+        if whole and (ask := confirm_first(request, exports.WHOLE, back=here)):
+            return ask
         try:
             export = exports.begin(reading, chosen=chosen, whole=whole, reason=reason)
         except ExportRefused as refusal:

@@ -26,7 +26,7 @@ from audit.models import Act, Selection
 from audit.operations import Operation
 from audit.procedures import Receipts
 from audit.registry import operations as registered
-from users.access import permission, permission_named_by
+from users.access import confirm_first, permission, permission_named_by, will_ask
 from users.kept_forms import kept_form
 from users.models import User
 from users.requests import StaffRequest
@@ -202,12 +202,20 @@ def _act_id(data: QueryDict | None) -> uuid.UUID:
 def _respond(request: StaffRequest, attempt: Attempt) -> HttpResponse:
     if request.method != "POST":
         _greet(request, attempt)
-    elif not attempt.refused:
+    # What was kept while one signed in, or confirmed who one is, is previewed again at once.
+    if attempt.form.is_bound and not attempt.refused:
         if attempt.form.is_valid() and _confirmed(request, attempt):
-            return _perform(request, attempt)
+            ask = confirm_first(request, *_permissions(attempt), back=attempt.url)
+            return ask or _perform(request, attempt)
         if set(attempt.form.errors) <= {"reason", "ticket"}:
             _preview(request, attempt)
     return _show(request, attempt)
+
+
+def _permissions(attempt: Attempt) -> list[str]:
+    """Under which permissions the act would be done."""
+    many = ["audit.act_on_many"] if len(attempt.ids) > 1 else []
+    return [attempt.operation.code, *many]
 
 
 def _greet(request: StaffRequest, attempt: Attempt) -> None:
@@ -302,5 +310,10 @@ def _show(request: StaffRequest, attempt: Attempt) -> HttpResponse:
         template = "users/_operate_preview.html"
     else:
         template = "users/_operate_row.html"
-    context = {"attempt": attempt, "form": attempt.form, "in_row": bool(request.htmx)}
+    context = {
+        "attempt": attempt,
+        "form": attempt.form,
+        "in_row": bool(request.htmx),
+        "will_ask": will_ask(request, *_permissions(attempt)),
+    }
     return render(request, template, context)

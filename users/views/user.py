@@ -26,6 +26,7 @@ from coai_admin.console.errors import answer
 from coai_admin.console.filters import BadParameter
 from users import reports
 from users.access import permission
+from users.kept_forms import kept_form
 from users.models import User
 from users.requests import StaffRequest
 from users.restriction_operations import LIFT_RESTRICTION
@@ -151,7 +152,7 @@ class RevealForm(forms.Form):
     ticket = forms.CharField(label=gettext_lazy("Ticket"), max_length=100, required=False)
 
 
-@permission("users.reveal")
+@permission("users.reveal", asks="to act")
 @require_http_methods(["GET", "HEAD", "POST"])
 def reveal(request: StaffRequest, user_id: int) -> HttpResponse:
     """Show the masked data of one user once, for a reason, on the record."""
@@ -159,9 +160,9 @@ def reveal(request: StaffRequest, user_id: int) -> HttpResponse:
     if person is None:
         return vanished(request, user_id)
     _refuse_staff(request, person)
-    form = RevealForm(request.POST if request.method == "POST" else None)
+    form = RevealForm(request.POST if request.method == "POST" else kept_form(request))
     shown = None
-    if form.is_valid():
+    if form.is_valid() and request.method == "POST":
         shown = _reveal(request, person, form)
     context = {"person": person, "form": form, "shown": shown}
     template = "users/_reveal.html" if request.htmx else "users/reveal.html"

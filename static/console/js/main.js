@@ -12,4 +12,5 @@ import "./busy.js";
 import "./unsaved.js";
 import "./requests.js";
 import "./session.js";
+import "./step-up.js";
 import "./scrolled.js";

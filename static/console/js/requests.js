@@ -28,6 +28,13 @@ document.addEventListener("htmx:responseError", (event) => {
     document.dispatchEvent(new CustomEvent("session:ended"));
     return;
   }
+  const stepUp = xhr.getResponseHeader("X-Step-Up");
+  if (stepUp) {
+    const { elt, requestConfig } = event.detail;
+    const button = requestConfig.triggeringEvent?.submitter;
+    document.dispatchEvent(new CustomEvent("step-up:needed", { detail: { url: stepUp, elt, button } }));
+    return;
+  }
   banner("bad", sentenceOf(xhr) || word("request-failed", { status: xhr.status }), referenceOf(xhr));
 });
 document.addEventListener("htmx:sendError", () => banner("bad", word("request-unreachable")));
