@@ -58,6 +58,7 @@ MODEL_WRITERS = {
     "Act": {"audit.record", "users.imports.runs"},  # an import is one act, which grows
     "Standing": set(),
     "OutboxMessage": {"audit.outbox"},
+    "PasswordLink": {"users.password_links"},
     "Tag": {"users.tagging"},
     "Tagging": set(),
     "Note": {"users.notes"},
@@ -67,8 +68,11 @@ COLUMN_WRITERS = {
     "role": {"users.staffing"},
     "password": {"users.passwords"},
     "lifted_at": {"users.restrictions"},
-    "revoked_at": {"users.restrictions", "subscriptions.service_keys"},
+    "revoked_at": {"users.restrictions", "users.password_links", "subscriptions.service_keys"},
     "balance": set(),
+    "email": {"users.addresses"},
+    "email_verified_at": {"users.addresses"},
+    "email_state": {"users.addresses"},
     "closed_at": {"users.closing"},
     "must_change_password": {"users.passwords", "users.reauthentication"},
 }

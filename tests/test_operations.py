@@ -20,7 +20,7 @@ from audit.registry import operations as registered
 from tests import checksum
 from tests.factories import make_key, make_session, make_staff, make_user, make_users
 from users import profile_services, roles, services
-from users.models import ApiKey, Note, Restriction, Session, Tagging, User
+from users.models import ApiKey, Note, PasswordLink, Restriction, Session, Tagging, User
 from users.roles import Role
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +68,7 @@ SAMPLES = {
         "prepare": _with_credits,
         "data": {"delta": "12.5", "reason": "a gift"},
     },
+    "users.send_password_link": {"prepare": _with_access, "data": {"reason": "forgot it"}},
     "users.suspend": {
         "prepare": _with_access,
         "data": {"reason_code": "spam", "ends_at": "3d", "reason": "spam wave"},
@@ -113,15 +114,14 @@ def state(ids):
     keys = list(
         ApiKey.objects.filter(user__in=ids).order_by("pk").values_list("user", "revoked_at")
     )
-    balances = list(
-        User.objects.filter(pk__in=ids).order_by("pk").values_list("pk", "account__balance")
-    )
     accounts = ("username", "role", "closed_at", "must_change_password", "account__balance")
     people = list(User.objects.filter(pk__in=ids).order_by("pk").values_list("pk", *accounts))
+    open_links = PasswordLink.objects.filter(user__in=ids, used_at=None, revoked_at=None)
     mine = {
         "sessions": Session.objects.filter(user__in=ids).values_list("user", "pk"),
         "tags": Tagging.objects.filter(user__in=ids).values_list("user", "tag__name"),
         "notes": Note.objects.filter(user__in=ids, withdrawn_at=None).values_list("user", "text"),
+        "links": open_links.values_list("user", "email"),
     }
     return {
         "restrictions": restrictions,

@@ -48,10 +48,9 @@ class SignInForm(LoginForm):
         self.order_fields(["login", "password"])
 
 
-class OwnPasswordForm(forms.Form):
-    """A new password of one's own, with the current one as proof."""
+class NewPasswordForm(forms.Form):
+    """A new password, for somebody whom a mailed link proves."""
 
-    current = _password_field(_("Current password"), "current-password")
     new = _password_field(
         _("New password"),
         "new-password",
@@ -72,13 +71,24 @@ class OwnPasswordForm(forms.Form):
         return new
 
     def clean(self) -> dict[str, Any]:
-        """The current password is checked last, and only when all else fits: it costs a hash."""
         cleaned: dict[str, Any] = super().clean() or {}
+        if {"new", "again"} <= set(cleaned) and cleaned["new"] != cleaned["again"]:
+            self.add_error("again", gettext("The two do not match."))
+        return cleaned
+
+
+class OwnPasswordForm(NewPasswordForm):
+    """A new password of one's own, with the current one as proof."""
+
+    current = _password_field(_("Current password"), "current-password")
+    field_order = ("current", "new", "again")
+
+    def clean(self) -> dict[str, Any]:
+        """The current password is checked last, and only when all else fits: it costs a hash."""
+        cleaned = super().clean()
         if {"current", "new", "again"} - set(cleaned):
             return cleaned
-        if cleaned["new"] != cleaned["again"]:
-            self.add_error("again", gettext("The two do not match."))
-        elif cleaned["new"] == cleaned["current"]:
+        if cleaned["new"] == cleaned["current"]:
             self.add_error("new", gettext("This is the password you have now."))
         elif not matches(self.user, cleaned["current"]):
             self.add_error("current", gettext("This is not your current password."))

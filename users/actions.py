@@ -6,6 +6,7 @@ from audit.actions import Action, Kind
 
 ACTIONS = (
     Action("account.sign_in", _("Sign in"), Kind.ACCESS, "sign-in"),
+    Action("account.choose_password", _("Choose a password by a link"), Kind.ACCESS, "lock"),
     Action("account.change_password", _("Change own password"), Kind.ACCESS, "lock"),
     Action("account.step_up", _("Confirm who one is"), Kind.ACCESS, "roles"),
     Action("account.step_up_locked", _("Lock confirming: wrong codes"), Kind.ACCESS, "lock"),

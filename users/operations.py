@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from users import (
+    password_operations,
     profile_operations,
     reauthentication_operations,
     restriction_operations,
@@ -12,6 +13,7 @@ from users import (
 OPERATIONS = (
     *restriction_operations.OPERATIONS,
     *profile_operations.OPERATIONS,
+    *password_operations.OPERATIONS,
     *reauthentication_operations.OPERATIONS,
     *role_operations.OPERATIONS,
     *profile_operations.LAST,

@@ -35,6 +35,7 @@ def _access(user_id: int, viewer: Reader, now: datetime, parameters: QueryDict) 
     return {
         "now": now,
         "restrictions": reports.restrictions(user_id),
+        "password_links": reports.password_links(user_id, viewer, now),
         "sees_logins": sees_logins,
         "sessions": reports.sessions(user_id, viewer, now) if sees_logins else [],
         "api_keys": reports.api_keys(user_id),

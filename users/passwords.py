@@ -11,6 +11,7 @@ from datetime import datetime
 
 from django.contrib.auth.hashers import identify_hasher, make_password, verify_password
 
+from users import password_links
 from users.hashers import ImportHasher, WrappedImportHasher, go_trim
 from users.models import User
 
@@ -74,9 +75,11 @@ def strengthen(user: User, typed: str) -> None:
 
 
 def set_password(user: User, password: str, *, now: datetime) -> None:
-    """Give the user a new password, chosen by them. Sessions are the caller's affair."""
+    """Give the user a new password, chosen by them. Links by which another could be chosen end;
+    sessions are the caller's affair."""
     with one_hash():
         user.password = make_password(password)
     user.password_changed_at = now
     user.must_change_password = False
     user.save(update_fields=["password", "password_changed_at", "must_change_password"])
+    password_links.revoke([user.pk], now=now)

@@ -13,9 +13,11 @@ from django.db.models import Q, QuerySet
 from audit.people import Reader
 from coai_admin.console.masks import masked_email, masked_ip
 from users import agents
-from users.models import ApiKey, Restriction, Session, User
+from users.models import ApiKey, PasswordLink, Restriction, Session, User
+from users.password_links import Life, life
 
 _MOST = 200
+_MOST_LINKS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,34 @@ def api_keys(user_id: int) -> list[ApiKey]:
         ApiKey.objects.filter(user=user_id).defer("digest").order_by("-created_at", "-pk")[:_MOST]
     )
     return sorted(rows, key=lambda key: key.revoked_at is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLine:
+    """A mailed password link as its viewer sees it."""
+
+    email: str
+    mark: str
+    state: str
+    link: PasswordLink
+
+
+_LINK_MARKS = {Life.USED: "good", Life.OPENED: "info", Life.SENT: "info", Life.WAITING: "wait"}
+
+
+def password_links(user_id: int, viewer: Reader, now: datetime) -> list[LinkLine]:
+    """The links to choose a password that were mailed to the user, newest first; one statement."""
+    masked = viewer.sees_masked("users.inspect")
+    rows = PasswordLink.objects.filter(user=user_id).order_by("-created_at", "-pk")[:_MOST_LINKS]
+    return [
+        LinkLine(
+            email=(masked_email(row.email) if masked else row.email) or "",
+            mark=_LINK_MARKS.get(life(row, now), "none"),
+            state=str(life(row, now).label),
+            link=row,
+        )
+        for row in rows
+    ]
 
 
 def personal_data(user: User) -> dict[str, Any]:

@@ -14,6 +14,8 @@ _SECRET = re.compile(
     r"passw|secret|token|authorization|cookie|csrf|api_?key|session_?key|digest|credential",
     re.IGNORECASE,
 )
+# The token of a mailed link (users.tokens), which stands in paths and is as good as a password.
+_MAILED = re.compile(r"(?<![\w-])(\d{1,18})-[\w-]{43}(?![\w-])", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 # Plain tracebacks: prettier ones show local variables, and passwords are local variables.
@@ -53,13 +55,16 @@ def formatter(*, as_json: bool) -> logging.Formatter:
 
 
 def censor(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace the value of every field whose name speaks of a secret, at any depth."""
+    """Replace the value of every field whose name speaks of a secret, at any depth, and the
+    tokens of mailed links wherever they stand."""
     return {name: _censored(name, value) for name, value in event.items()}
 
 
 def _censored(name: str, value: Any) -> Any:
     if name not in ("event", "exception", "exc_info", "_record") and _SECRET.search(name):
         return "(not logged)"
+    if isinstance(value, str):
+        return _MAILED.sub(r"\1-(not-logged)", value)
     if isinstance(value, dict):
         return {key: _censored(str(key), inner) for key, inner in value.items()}
     return value

@@ -40,6 +40,14 @@ def test_line_does_not_hold_secrets(as_json, name):
 
 
 @pytest.mark.parametrize("as_json", [True, False])
+def test_line_does_not_hold_the_token_of_a_mailed_link(as_json):
+    path = f"/admin/account/choose-password/17-{'aB3_-' * 8}xyz/"
+    line = line_of(as_json=as_json, event=f"Not Found: {path}", path=path)
+    assert "aB3_" not in line
+    assert line.count("/admin/account/choose-password/17-(not-logged)/") == 2
+
+
+@pytest.mark.parametrize("as_json", [True, False])
 def test_line_stays_one_line_whatever_was_sent(as_json):
     event = 'x\n2026-01-01 forged="yes"\r\x1b[31m red \u202e\u2028'
     line = line_of(as_json=as_json, event=event)

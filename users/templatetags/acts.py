@@ -34,6 +34,7 @@ FIELDS: dict[str, str | Promise] = {
     "must_change_password": gettext_lazy("Must change the password"),
     "notes": gettext_lazy("Notes"),
     "password": gettext_lazy("Password"),
+    "password_link": gettext_lazy("Password link"),
     "public_text": gettext_lazy("What the user reads"),
     "reason_code": gettext_lazy("What for"),
     "revealed": gettext_lazy("Shown"),
@@ -46,10 +47,18 @@ FIELDS: dict[str, str | Promise] = {
     "warning": gettext_lazy("Warning"),
 }
 _MONEY = frozenset({"credits", "delta", "used"})
+_WITH_MOMENT = frozenset({"password_link", "email_change", "invitation"})
 
 
 # As users.restrictions.describe writes it.
 _DESCRIBED = re.compile(r"([a-z_]+)(?: until ([0-9T:-]{16})Z|, permanent)")
+
+
+_MOMENT = re.compile(r"([0-9T:-]{16})Z")
+
+
+def _moment_words(found: re.Match[str]) -> str:
+    return f"{date_format(datetime.fromisoformat(found[1]), 'j M Y, H:i')} UTC"
 
 
 def _restriction_words(found: re.Match[str]) -> str:
@@ -95,6 +104,8 @@ def change_value(name: str, value: Any) -> str:
         return _DESCRIBED.sub(_restriction_words, value)
     if name == "role":
         return str(dict(Role.choices).get(str(value), value))
+    if name in _WITH_MOMENT:
+        return _MOMENT.sub(_moment_words, str(value))
     if name in _MONEY:
         try:
             return str(credits(Decimal(str(value))))

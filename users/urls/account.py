@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from users.views import account, own_account, second_factor, step_up
+from users.views import account, links, own_account, second_factor, step_up
 
 app_name = "account"
 urlpatterns = [
@@ -10,6 +10,7 @@ urlpatterns = [
     path("shortcuts/", own_account.shortcuts, name="shortcuts"),
     path("sign-in/", account.sign_in, name="sign_in"),
     path("sign-in/code/", second_factor.sign_in_code, name="sign_in_code"),
+    path("choose-password/<slug:token>/", links.choose_password, name="choose_password"),
     path("sign-out/", account.sign_out, name="sign_out"),
     path("confirm/", step_up.confirm, name="confirm"),
     path("confirm/leave/", step_up.leave, name="leave_step_up"),

@@ -55,6 +55,7 @@ def detail(request: StaffRequest, user_id: int) -> HttpResponse:
     tab = _tab(request, panels)
     live, coming = reports.holding(user_id, now)
     buttons, more = _acts(request, person, now)
+    offered = {item.operation.code for item in (*buttons, *more) if not item.refusal}
     context = {
         "person": person,
         "now": now,
@@ -64,9 +65,8 @@ def detail(request: StaffRequest, user_id: int) -> HttpResponse:
         "coming": coming,
         "buttons": buttons,
         "more": more,
-        "may_lift": any(
-            item.operation.code == LIFT for item in (*buttons, *more) if not item.refusal
-        ),
+        "may_lift": LIFT in offered,
+        "offered": offered,
         "tabs": _tabs(panels, tab),
         "tab": tab,
         "sees_roles": request.user.may("users.inspect_staff"),

@@ -1,0 +1,87 @@
+"""The pages that mailed links lead to. Opening one changes nothing (programs that read mail open
+every link); what is done there takes a press of a button. A link that is over, or was never ours,
+says so and tells nothing of anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.functional import Promise
+from django.utils.timezone import now as time_now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from coai_admin.console.errors import answer, unavailable
+from users import password_links, password_sending
+from users.access import public
+from users.account_forms import NewPasswordForm
+from users.password_links import Life
+from users.passwords import TooBusy
+
+View = Callable[..., HttpResponse]
+
+_OVER: dict[str, str | Promise] = {
+    Life.USED: gettext_lazy("This link was used already. It works once."),
+    Life.REVOKED: gettext_lazy("This link was withdrawn, or a newer one took its place."),
+    Life.EXPIRED: gettext_lazy("This link has expired."),
+}
+
+
+def mailed(view: View) -> View:
+    """Mark a page that a mailed link leads to: open to everybody, kept by nobody, its address told
+    to no other page. (``no-referrer`` would make browsers hide the form's origin, too.)"""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, token: str) -> HttpResponse:
+        response = view(request, token)
+        response["Referrer-Policy"] = "strict-origin"
+        return response
+
+    methods = require_http_methods(["GET", "HEAD", "POST"])
+    return public(never_cache(methods(guarded)))
+
+
+def over(request: HttpRequest, sentence: str | Promise = "") -> HttpResponse:
+    """410 for a link whose time is over; without a sentence 404 for one that was never ours."""
+    message = str(sentence) or _("This link is not whole, or was never ours.")
+    status = 410 if sentence else 404
+    return answer(request, status, message=message, template="account/link_over.html")
+
+
+@sensitive_post_parameters("new", "again")
+@mailed
+def choose_password(request: HttpRequest, token: str) -> HttpResponse:
+    """Choose a password by a link from a letter."""
+    now = time_now()
+    link = password_links.by_token(token)
+    if link is None:
+        return over(request)
+    if not password_links.is_open(link, now) or not password_sending.is_still_meant(link):
+        return over(request, _OVER.get(password_links.life(link, now), _OVER[Life.REVOKED]))
+    if request.method == "GET":
+        password_links.note_opened(link.pk, now)
+    if request.method != "POST":
+        return _show(request, NewPasswordForm(user=link.user))
+    form = NewPasswordForm(request.POST, user=link.user)
+    if not form.is_valid():
+        return _show(request, form)
+    try:
+        user = password_sending.choose_password(token, form.cleaned_data["new"], now=now)
+    except TooBusy:
+        return unavailable(request, _("Too many passwords are being checked at this moment."))
+    if user is None:
+        return over(request, _OVER[Life.USED])
+    messages.success(request, _("Your password is set. Sign in with it."))
+    return redirect("account:sign_in")
+
+
+def _show(request: HttpRequest, form: Any) -> HttpResponse:
+    return render(request, "account/choose_password.html", {"form": form})
