@@ -88,7 +88,7 @@ class TagForm(OperationForm):
             return cleaned
         if not cleaned["add"] and not cleaned["remove"]:
             self.add_error("add", gettext("Name a tag to put on, or one to take off."))
-        if both := _shared(cleaned["add"], cleaned["remove"]):
+        elif both := _shared(cleaned["add"], cleaned["remove"]):
             self.add_error(
                 "remove", gettext("“%(name)s” is to be put on and taken off.") % {"name": both}
             )

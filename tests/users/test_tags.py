@@ -1,0 +1,95 @@
+"""Tags: put on, taken off, undone exactly."""
+
+import pytest
+from django.utils.timezone import now
+
+from audit import operations
+from audit.models import Act
+from audit.people import SYSTEM
+from tests.factories import make_staff, make_user, make_users
+from users.models import Tag, Tagging
+from users.profile_forms import TagForm
+from users.profile_operations import TAG
+from users.profile_services import tag
+from users.roles import Role
+
+pytestmark = pytest.mark.django_db
+
+
+def tags(user_id):
+    return sorted(Tagging.objects.filter(user=user_id).values_list("tag__name", flat=True))
+
+
+def clean(**data):
+    form = TagForm({"reason": "x", **data}, now=now())
+    return form.params if form.is_valid() else form.errors
+
+
+def test_tags_are_separated_by_commas_and_told_apart_whatever_their_case():
+    assert clean(add=" vip,  big   spender ,VIP,, ") == {
+        "add": ["VIP", "big spender"],
+        "remove": [],
+    }
+
+
+def test_tags_of_a_program_may_be_a_list():
+    assert clean(add=["vip", "new"])["add"] == ["vip", "new"]
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({}, "add"),
+        ({"add": " , "}, "add"),
+        ({"add": "x" * 41}, "add"),
+        ({"add": "in\u202evisible"}, "add"),
+        ({"add": ",".join(f"t{n}" for n in range(21))}, "add"),
+        ({"add": ["a,b"]}, "add"),
+        ({"add": "vip", "remove": "VIP"}, "remove"),
+    ],
+)
+def test_tags_that_make_no_sense_are_refused_beside_their_field(data, field):
+    assert field in clean(**data)
+
+
+def test_tag_keeps_the_spelling_it_was_made_with():
+    user = make_user()
+    tag([user.pk], actor=SYSTEM, add=["Vip"], reason="x")
+    receipts = tag([make_user().pk], actor=SYSTEM, add=["VIP"], reason="x")
+    assert receipts.rows[0].after == {"tags": "Vip"}
+    assert list(Tag.objects.values_list("name", flat=True)) == ["Vip"]
+
+
+def test_tag_that_is_on_already_is_no_change():
+    user = make_user()
+    tag([user.pk], actor=SYSTEM, add=["vip"], reason="x")
+    assert tag([user.pk], actor=SYSTEM, add=["VIP"], remove=["none"], reason="x").unchanged
+
+
+def test_tag_undone_brings_back_exactly_what_was():
+    plain, both = make_users(2)
+    tag([both], actor=SYSTEM, add=["vip", "old"], reason="x")
+    receipts = tag([plain, both], actor=SYSTEM, add=["vip", "new"], remove=["OLD"], reason="x")
+    assert (tags(plain), tags(both)) == (["new", "vip"], ["new", "vip"])
+    act = Act.objects.get(pk=receipts.act_id)
+    boss = make_staff(Role.SUPER_ADMIN)
+    assert len(operations.undo(TAG, act, actor=boss, now=now(), reason="undo").changed) == 2
+    assert (tags(plain), tags(both)) == ([], ["old", "vip"])
+
+
+def test_tag_undone_leaves_what_others_changed_since():
+    user = make_user().pk
+    receipts = tag([user], actor=SYSTEM, add=["a", "b"], reason="x")
+    tag([user], actor=SYSTEM, add=["c"], remove=["a"], reason="meanwhile")
+    act, boss = Act.objects.get(pk=receipts.act_id), make_staff(Role.SUPER_ADMIN)
+    operations.undo(TAG, act, actor=boss, now=now(), reason="undo")
+    assert tags(user) == ["c"]
+
+
+def test_tag_undone_when_nothing_of_it_stands_is_refused():
+    user = make_user().pk
+    receipts = tag([user], actor=SYSTEM, add=["a"], reason="x")
+    tag([user], actor=SYSTEM, remove=["a"], reason="meanwhile")
+    act, boss = Act.objects.get(pk=receipts.act_id), make_staff(Role.SUPER_ADMIN)
+    undone = operations.undo(TAG, act, actor=boss, now=now(), reason="undo")
+    assert [row.refusal.sentence for row in undone.refused] == ["The tags were changed back since."]
