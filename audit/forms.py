@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +15,8 @@ CONTROL_FIELDS = frozenset({"csrfmiddlewaretoken", "act", "seen", "previewed", "
 
 
 class OperationForm(forms.Form):
-    """Base of every operation's form: the parameters, then why. A key that is no parameter is
-    refused.
+    """Base of every operation's form: the parameters, then why, then the parameters that few
+    fill in. A key that is no parameter is refused.
 
     ``now``: when the form is being filled in; dates are judged against it.
     """
@@ -32,13 +33,15 @@ class OperationForm(forms.Form):
         required=False,
         help_text=_("Number or link, if there is one."),
     )
+    after_reason: Sequence[str] = ()  # parameters that few fill in
     field_order: list[str] | None = None
     use_required_attribute = True
 
     def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
         self.now = now
         super().__init__(*args, **kwargs)
-        self.order_fields([name for name in self.fields if name not in ("reason", "ticket")])
+        last = ("reason", "ticket", *self.after_reason)
+        self.order_fields([*(name for name in self.fields if name not in last), *last])
 
     def clean(self) -> dict[str, Any]:
         unknown = sorted(set(self.data) - self._accepted_names() - CONTROL_FIELDS)

@@ -53,6 +53,7 @@ class EndField(forms.Field):
 class SuspendForm(OperationForm):
     """Parameters of ``users.suspend``."""
 
+    after_reason = ("public_text", "internal_note")
     reason_code = forms.ModelChoiceField(
         ReasonCode.objects.none(),
         label=_("Suspended for"),

@@ -24,7 +24,7 @@ from audit.execution import AlreadyPerformed, OperationRefused
 from audit.forms import CONTROL_FIELDS, OperationForm
 from audit.models import Act, Selection
 from audit.operations import Operation
-from audit.procedures import Receipts
+from audit.procedures import Receipts, TargetReceipt
 from audit.registry import operations as registered
 from users.access import confirm_first, permission, permission_named_by, will_ask
 from users.kept_forms import kept_form
@@ -96,6 +96,21 @@ class Attempt:
             }
             for row in self.receipts.changed[:_PREVIEW_ROWS]
         ]
+
+    @property
+    def first_refused(self) -> list[TargetReceipt]:
+        """The first who would be refused, each with the reason."""
+        assert self.receipts is not None
+        return self.receipts.refused[:_PREVIEW_ROWS]
+
+    @property
+    def amiss(self) -> list[str]:
+        """What is wrong with what was filled in so far; an empty field may still be filled in."""
+        wrong = [str(error) for error in self.form.non_field_errors()]
+        for name, errors in self.form.errors.items():
+            if name in self.form.fields and self.form.data.get(name):
+                wrong += [f"{self.form[name].label}: {error}" for error in errors]
+        return wrong
 
     @property
     def seen(self) -> str:
@@ -310,9 +325,11 @@ def _show(request: StaffRequest, attempt: Attempt) -> HttpResponse:
         template = "users/_operate_preview.html"
     else:
         template = "users/_operate_row.html"
+    looking = request.POST.get("step") == "look"
     context = {
         "attempt": attempt,
         "form": attempt.form,
+        "amiss": attempt.amiss if looking else [],
         "in_row": bool(request.htmx),
         "will_ask": will_ask(request, *_permissions(attempt)),
     }
