@@ -1,0 +1,51 @@
+import uuid
+
+import pytest
+from django.urls import reverse
+from django.utils.timezone import now
+
+from audit import selection
+from billing.adjustments import ADJUST_CREDITS
+from tests.factories import make_staff, make_users
+from users.forms import SuspendForm
+from users.models import User
+from users.roles import Role
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def support(client):
+    client.force_login(make_staff(Role.SUPER_ADMIN))
+    return client
+
+
+def _look(client, url, **typed):
+    """What the page fetches while the form is being filled in."""
+    data = {"act": str(uuid.uuid4()), "step": "look", "reason": "", "ticket": "", **typed}
+    return client.post(url, data, headers={"HX-Request": "true"}).content.decode()
+
+
+def test_preview_of_a_wrong_amount_says_what_is_wrong(support):
+    [target] = make_users(1)
+    url = reverse("operate:one", args=[target, ADJUST_CREDITS.code])
+    html = _look(support, url, delta="abc")
+    assert "Credits: Write a plain number with a point" in html
+    assert "This field is required" not in html
+    assert "What will happen is shown here" in _look(support, url, delta="")
+
+
+def test_preview_for_many_names_who_is_refused(support):
+    ids = make_users(2)
+    everybody = User.objects.filter(pk__in=ids)
+    owner = User.objects.get(role=Role.SUPER_ADMIN)
+    kept = selection.freeze(uuid.uuid4(), everybody, query="", owner=owner, now=now())
+    url = reverse("operate:many", args=[kept.id, ADJUST_CREDITS.code])
+    html = _look(support, url, delta="-1000")
+    assert all(user.username in html for user in everybody)
+    assert "Who is refused" in html
+
+
+def test_suspend_asks_the_reason_before_what_few_fill_in():
+    names = list(SuspendForm(now=now()).fields)
+    assert names == ["reason_code", "ends_at", "reason", "ticket", "public_text", "internal_note"]
