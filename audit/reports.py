@@ -95,6 +95,13 @@ def latest_about_user(user_id: int, viewer: Reader, *, limit: int) -> list[Line]
     return sorted(lines(ids, viewer), key=lambda line: (line.at, line.pk), reverse=True)
 
 
+def of_act(act: Act, targets: Collection[int], viewer: Reader) -> dict[int | None, Line]:
+    """What an act changed in these users, by user, as far as this person may read it."""
+    written = visible(viewer).filter(act_id=act.pk, target_type="user", target_id__in=targets)
+    found = lines(list(written.values_list("pk", flat=True)), viewer)
+    return {line.target_id: line for line in found}
+
+
 def line(entry_id: int, viewer: Reader) -> Line | None:
     """One entry; None where it does not exist or is not this person's to read."""
     if not visible(viewer).filter(pk=entry_id).exists():

@@ -17,7 +17,7 @@ from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from audit import operations
+from audit import operations, reports
 from audit.execution import AlreadyPerformed, OperationRefused
 from audit.models import Act, Receipt
 from audit.registry import operations as registered
@@ -54,11 +54,15 @@ def detail(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     if outcome in {choice.name.lower() for choice in Receipt.Outcome}:
         receipts = receipts.filter(outcome=Receipt.Outcome[outcome.upper()])
     rows = list(receipts[:_ROWS])
-    names = User.objects.in_bulk([row.target_id for row in rows])
+    shown = [row.target_id for row in rows]
+    names = User.objects.in_bulk(shown)
+    changes = reports.of_act(act, shown, request.user)
     context = {
         "act": act,
         "operation": operation,
-        "rows": [(row, names.get(row.target_id)) for row in rows],
+        "rows": [
+            (row, names.get(row.target_id), changes.get(row.target_id)) for row in rows
+        ],
         "more": max(0, receipts.count() - _ROWS),
         "outcome": outcome,
         "reasons": _refusals(act),
