@@ -18,8 +18,9 @@ from django.utils.translation import gettext as _
 from audit import record, selection
 from audit.models import AuditEntry
 from coai_admin.console import counts
-from coai_admin.console.exports import Field, Sent, csv, fields
+from coai_admin.console.exports import CSV, Field, FileType, Sent, csv, fields
 from coai_admin.console.listing import Reading
+from coai_admin.console.workbooks import workbook
 from users.models import User
 from users.roles import Role
 from users.table.rows import UserRow
@@ -29,6 +30,8 @@ MASKED, WHOLE = "exports.users_masked", "exports.users"
 
 # The role matrix gives Read-only a masked list of so many rows between two midnights UTC.
 ROWS_A_DAY = {Role.READ_ONLY.value: 10_000}
+# A workbook is written before its first byte can be sent: so many rows take some seconds.
+ROWS_OF_A_WORKBOOK = 50_000
 
 
 class ExportRefused(Exception):
@@ -43,11 +46,14 @@ class Export:
     actor: User
     rows: QuerySet[Any]
     columns: Sequence[Field]
+    file_type: FileType
     sent: Sent
 
     def blocks(self) -> Iterator[bytes]:
-        """The file."""
-        return csv(self.rows, self.columns, sent=self.sent)
+        """The file: CSV as it is read from the database, Excel once it is written."""
+        if self.file_type is CSV:
+            return csv(self.rows, self.columns, sent=self.sent)
+        return workbook(self.rows, self.columns, title=_("Users"), sent=self.sent)
 
     def finished(self) -> None:
         """Record how much left the house: all, or what was sent before the reader went away."""
@@ -78,7 +84,12 @@ def left_today(actor: User, now: datetime) -> int | None:
 
 @transaction.atomic
 def begin(
-    reading: Reading[UserRow], *, chosen: uuid.UUID | None = None, whole: bool, reason: str
+    reading: Reading[UserRow],
+    *,
+    chosen: uuid.UUID | None = None,
+    whole: bool,
+    reason: str,
+    file_type: FileType = CSV,
 ) -> Export:
     """Record that users are exported, and hand out the export. ``whole``: with personal data
     unmasked.
@@ -93,15 +104,18 @@ def begin(
     if whole and not reason:
         raise ExportRefused(_("Write why the addresses are needed."))
     rows = rows_of(reading, chosen)
+    if file_type is not CSV:
+        _refuse_more_than_a_workbook(rows)
     booked = None
     if actor.role in ROWS_A_DAY:
         User.objects.select_for_update(no_key=True).get(pk=actor.pk)
         booked = _book(rows, actor, now)
         rows = rows[:booked]
     columns = fields(reading, masked=not whole)
-    export = Export(uuid.uuid4(), actor, rows, columns, Sent())
+    export = Export(uuid.uuid4(), actor, rows, columns, file_type, Sent())
     facts = {
         "export": export.id,
+        "file": file_type.extension,
         "columns": " ".join(column.name for column in columns),
         "masked": not whole,
         "limit": booked,
@@ -116,6 +130,15 @@ def begin(
         reason=reason,
     )
     return export
+
+
+def _refuse_more_than_a_workbook(rows: QuerySet[Any]) -> None:
+    if rows.order_by()[: ROWS_OF_A_WORKBOOK + 1].count() > ROWS_OF_A_WORKBOOK:
+        sentence = _(
+            "An Excel file takes up to %(most)s users, and this list has more. Take CSV, which has "
+            "no limit; large Excel files come as background jobs later."
+        )
+        raise ExportRefused(sentence % {"most": f"{ROWS_OF_A_WORKBOOK:,}"})
 
 
 def _book(rows: QuerySet[Any], actor: User, now: datetime) -> int:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
@@ -33,6 +33,17 @@ _DANGEROUS = tuple(ord(sign) for sign in "=+-@\t\n\r＝＋－＠")
 _BLOCK = 64 * 1024
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}".encode()
 _UNTYPED = {Kind.TEXT, Kind.STATE}
+
+
+class FileType(NamedTuple):
+    """What a download is called at its end, and what it says that it is."""
+
+    extension: str
+    content_type: str
+
+
+CSV = FileType("csv", "text/csv; charset=utf-8")
+XLSX = FileType("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +155,12 @@ def _quoted(header: str) -> str:
 
 
 def response(
-    name: str, blocks: Iterator[bytes], *, finished: Callable[[], None], now: datetime
+    name: str,
+    blocks: Iterator[bytes],
+    *,
+    finished: Callable[[], None],
+    now: datetime,
+    file_type: FileType = CSV,
 ) -> StreamingHttpResponse:
     """The download ``name-2026-11-23.csv``. ``finished`` is called once, when all was sent or the
     reader went away."""
@@ -155,8 +171,9 @@ def response(
         with circumstances.under(*here):
             finished()
 
-    answer = StreamingHttpResponse(_closing(blocks, closed), content_type="text/csv; charset=utf-8")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}-{now:%Y-%m-%d}.csv"'
+    answer = StreamingHttpResponse(_closing(blocks, closed), content_type=file_type.content_type)
+    file_name = f"{name}-{now:%Y-%m-%d}.{file_type.extension}"
+    answer.headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["X-Accel-Buffering"] = "no"
     return answer

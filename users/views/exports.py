@@ -1,4 +1,4 @@
-"""Exporting the user table, or a selection of it, as CSV."""
+"""Exporting the user table, or a selection of it, as CSV or Excel."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from coai_admin.console import counts
 from coai_admin.console import exports as files
+from coai_admin.console.filters import BadParameter
 from coai_admin.console.listing import Reading
 from users import exports
 from users.access import confirm_first, permission
@@ -21,6 +22,8 @@ from users.requests import StaffRequest
 from users.table import USERS
 from users.table.rows import UserRow
 from users.views.users import address_of, selection_in
+
+_FILES = {each.extension: each for each in (files.CSV, files.XLSX)}
 
 
 class ExportForm(forms.Form):
@@ -55,30 +58,47 @@ def export(request: StaffRequest) -> HttpResponseBase:
     form = ExportForm(request.POST if request.method == "POST" else kept_form(request))
     if not request.user.may(exports.WHOLE):
         form.fields.clear()
+    file_type = _file_type(request)
     if form.is_valid() and request.method == "POST":
         whole = form.cleaned_data.get("whole", False)
-        reason = form.cleaned_data.get("reason", "")
         here = request.get_full_path()
         if whole and (ask := confirm_first(request, exports.WHOLE, back=here)):
             return ask
+        reason = form.cleaned_data.get("reason", "")
         try:
-            export = exports.begin(reading, chosen=chosen, whole=whole, reason=reason)
+            export = exports.begin(
+                reading, chosen=chosen, whole=whole, reason=reason, file_type=file_type
+            )
         except ExportRefused as refusal:
             form.add_error(None, str(refusal))
         else:
             return files.response(
-                "users", export.blocks(), finished=export.finished, now=reading.now
+                "users",
+                export.blocks(),
+                finished=export.finished,
+                now=reading.now,
+                file_type=file_type,
             )
     return _page(request, reading, form)
 
 
+def _file_type(request: StaffRequest) -> files.FileType:
+    """Which of the two buttons was pressed. Raises BadParameter."""
+    wanted = request.POST.get("file", files.CSV.extension)
+    if wanted not in _FILES:
+        raise BadParameter(_("“file” can only be “csv” or “xlsx”."))
+    return _FILES[wanted]
+
+
 def _page(request: StaffRequest, reading: Reading[UserRow], form: ExportForm) -> HttpResponse:
     chosen = selection_in(request.GET)
+    count = counts.exact(exports.rows_of(reading, chosen))
     context = {
         "form": form,
         "reading": reading,
         "selected": chosen is not None,
-        "count": counts.exact(exports.rows_of(reading, chosen)),
+        "count": count,
+        "fits_workbook": count.number <= exports.ROWS_OF_A_WORKBOOK,
         "columns": files.fields(reading, masked=True),
         "left": exports.left_today(request.user, reading.now),
         "back": address_of(request.GET.urlencode(), chosen),
