@@ -1,11 +1,14 @@
 import uuid
+from decimal import Decimal
 
 import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
 from audit import selection
+from audit.people import SYSTEM
 from billing.adjustments import ADJUST_CREDITS
+from billing.services import adjust_credits
 from tests.factories import make_staff, make_users
 from users.forms import SuspendForm
 from users.models import User
@@ -49,3 +52,12 @@ def test_preview_for_many_names_who_is_refused(support):
 def test_suspend_asks_the_reason_before_what_few_fill_in():
     names = list(SuspendForm(now=now()).fields)
     assert names == ["reason_code", "ends_at", "reason", "ticket", "public_text", "internal_note"]
+
+
+def test_page_of_an_act_says_its_parameters_and_each_change(support):
+    credits = {"actor": SYSTEM, "reason": "Goodwill", "now": now()}
+    adjust_credits(ids := make_users(2), delta=Decimal(5), **credits)
+    receipts = adjust_credits(ids, delta=Decimal(20), **credits)
+    html = support.get(reverse("operate:act", args=[receipts.act_id])).content.decode()
+    assert html.index("Credits added") < html.index("Before and after")
+    assert html.count("<del>5.00</del>") == html.count("<ins>25.00</ins>") == 2

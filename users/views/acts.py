@@ -60,9 +60,7 @@ def detail(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     context = {
         "act": act,
         "operation": operation,
-        "rows": [
-            (row, names.get(row.target_id), changes.get(row.target_id)) for row in rows
-        ],
+        "rows": [(row, names.get(row.target_id), changes.get(row.target_id)) for row in rows],
         "more": max(0, receipts.count() - _ROWS),
         "outcome": outcome,
         "reasons": _refusals(act),
