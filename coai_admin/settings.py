@@ -343,6 +343,8 @@ OUTBOX_HANDLERS: dict[str, str] = {
 LETTERS: dict[str, str] = {  # who finds what each letter needs; templates/mail/<name>.txt says it
     "password_changed": "users.mail.to_user",
     "password_link": "users.password_sending.letter",
+    "second_factor_changed": "users.mail.to_user",
+    "second_factor_reset": "users.mail.to_user",
 }
 ACTIONS = [  # what the audit log holds besides operations
     "users.actions.ACTIONS",

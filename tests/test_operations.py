@@ -7,6 +7,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test import Client
@@ -59,6 +60,14 @@ def _staff(ids):
     User.objects.filter(pk__in=ids, role=Role.NONE).update(role=Role.SUPPORT)
 
 
+def _with_second_factor(ids):
+    Authenticator.objects.bulk_create(
+        Authenticator(user_id=pk, type=kind, data={})
+        for pk in ids
+        for kind in ("totp", "recovery_codes")
+    )
+
+
 def _tagged(ids):
     profile_services.tag(ids, actor=execution.people.SYSTEM, add=["old"], reason="before")
 
@@ -84,6 +93,10 @@ SAMPLES |= {
     "users.add_note": {"prepare": list, "data": {"text": "Called; all is well."}},
     "users.end_sessions": {"prepare": _signed_in, "data": {"reason": "a lost laptop"}},
     "users.require_password_change": {"prepare": _with_password, "data": {"reason": "leaked"}},
+    "users.reset_second_factor": {
+        "prepare": _with_second_factor,
+        "data": {"identity_proof": "called back", "reason": "lost the phone"},
+    },
     "users.grant_role": {"prepare": list, "data": {"role": "support", "reason": "joins us"}},
     "users.revoke_role": {"prepare": _staff, "data": {"reason": "leaves us"}},
     "users.close": {"prepare": _with_access, "data": {"reason": "asked to"}},
@@ -119,6 +132,7 @@ def state(ids):
     open_links = PasswordLink.objects.filter(user__in=ids, used_at=None, revoked_at=None)
     mine = {
         "sessions": Session.objects.filter(user__in=ids).values_list("user", "pk"),
+        "factors": Authenticator.objects.filter(user__in=ids).values_list("user", "type"),
         "tags": Tagging.objects.filter(user__in=ids).values_list("user", "tag__name"),
         "notes": Note.objects.filter(user__in=ids, withdrawn_at=None).values_list("user", "text"),
         "links": open_links.values_list("user", "email"),

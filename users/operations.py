@@ -8,6 +8,7 @@ from users import (
     reauthentication_operations,
     restriction_operations,
     role_operations,
+    second_factor_operations,
 )
 
 OPERATIONS = (
@@ -15,6 +16,7 @@ OPERATIONS = (
     *profile_operations.OPERATIONS,
     *password_operations.OPERATIONS,
     *reauthentication_operations.OPERATIONS,
+    *second_factor_operations.OPERATIONS,
     *role_operations.OPERATIONS,
     *profile_operations.LAST,
 )

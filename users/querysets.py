@@ -45,6 +45,11 @@ class UserQuerySet(models.QuerySet["User"]):
     def staff(self) -> Self:
         return self.exclude(role=roles.Role.NONE)
 
+    def with_second_factor(self) -> Self:
+        """Those who have set up a second factor."""
+        authenticators = apps.get_model("mfa", "Authenticator").objects
+        return self.filter(Exists(authenticators.filter(user=OuterRef("pk"), type="totp")))
+
     def restricted(self, kind: str, now: datetime) -> Self:
         """Those under a live restriction of that kind."""
         return self.filter(Exists(_live(kind, now)))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
@@ -23,6 +23,7 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, generate_totp_secr
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Subquery
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
@@ -71,6 +72,11 @@ def enrolment(user: User) -> Enrolment | None:
         return None
     left = len(recovery.wrap().get_unused_codes()) if recovery else 0
     return Enrolment(totp.created_at, totp.last_used_at, left)
+
+
+def since(user: Any) -> Subquery:
+    """Since when the user of an outer query has a second factor; NULL when they have none."""
+    return Subquery(Authenticator.objects.filter(user=user, type=TOTP).values("created_at"))
 
 
 def is_enrolled(user: User) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from audit.forms import OperationForm
 from users.account_forms import LONGEST_PASSWORD
 
 _LONGEST_CODE = 32
@@ -58,3 +59,17 @@ class ConfirmForm(forms.Form):
         super().__init__(*args, **kwargs)
         if not with_code:
             del self.fields["code"]
+
+
+class ResetSecondFactorForm(OperationForm):
+    """Parameters of ``users.reset_second_factor``."""
+
+    identity_proof = forms.CharField(
+        label=_("How do you know that it is them?"),
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_(
+            "Who asks for this is who an attacker pretends to be: a call back to a known number, "
+            "say, or a colleague who knows them. It stands in the audit log."
+        ),
+    )

@@ -39,6 +39,7 @@ FIELDS: dict[str, str | Promise] = {
     "reason_code": gettext_lazy("What for"),
     "revealed": gettext_lazy("Shown"),
     "role": gettext_lazy("Role"),
+    "second_factor": gettext_lazy("Second factor"),
     "sessions": gettext_lazy("Sessions"),
     "tags": gettext_lazy("Tags"),
     "suspension": gettext_lazy("Suspension"),

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from audit import record
 from coai_admin.console import circumstances
 from coai_admin.console.errors import unavailable
-from users import second_factor, step_up
+from users import mail, second_factor, step_up
 from users.access import confirm_oneself, own_account, own_second_factor, own_security, public
 from users.kept_forms import forget_others
 from users.models import User
@@ -194,6 +194,8 @@ def remove(request: StaffRequest) -> HttpResponse:
 
 
 def _record(request: StaffRequest, action: str, changes: dict[str, Any]) -> None:
+    """On the record, and to the person by mail: it may not have been them."""
     user = request.user
-    target = ("user", user.pk, user.username)
-    record.entry(action, actor=user, now=time_now(), target=target, changes=changes)
+    target, now = ("user", user.pk, user.username), time_now()
+    record.entry(action, actor=user, now=now, target=target, changes=changes)
+    mail.send("second_factor_changed", user.pk, now=now)
