@@ -12,6 +12,7 @@ urlpatterns = [
     path("readyz", public(health.ready)),
     path("", public(RedirectView.as_view(pattern_name="home"))),
     path("admin/login/", public(RedirectView.as_view(pattern_name="account:sign_in"))),
+    path("api/", include("coai_admin.api")),
     path("admin/", include("users.urls.pages")),
     path("admin/", include("users.urls.operate")),
     path("admin/account/", include("users.urls.account")),

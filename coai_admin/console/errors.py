@@ -9,6 +9,7 @@ stands in the log, under the reference number.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -82,7 +83,7 @@ def answer(
     """Build the answer of ``status`` from errors/<status>.html, or from ``template``."""
     message = message[:_LONGEST_SENTENCE]
     if request.path_info.startswith("/api/"):
-        response: HttpResponse = _problem(status, message)
+        response: HttpResponse = problem(status, message=message)
     else:
         response = HttpResponse(
             _page(request, template or f"errors/{status}.html", status, message, retry_after),
@@ -93,19 +94,31 @@ def answer(
     return response
 
 
-def _problem(status: int, message: str) -> JsonResponse:
-    """The stable code is the status's own name; operations add finer ones."""
+def problem(
+    status: int,
+    *,
+    message: str = "",
+    code: str = "",
+    mistakes: Sequence[Mapping[str, str]] = (),
+) -> JsonResponse:
+    """Problem details. ``code`` is stable: the status's own name where there is no finer one.
+    ``mistakes``: what is wrong where."""
     phrase = HTTPStatus(status)
-    problem: dict[str, Any] = {
+    details: dict[str, Any] = {
         "type": "about:blank",
         "title": phrase.phrase,
         "status": status,
-        "code": phrase.name.lower(),
+        "code": code or phrase.name.lower(),
         "reference": circumstances.request_id(),
     }
     if message:
-        problem["detail"] = message
-    return JsonResponse(problem, status=status, content_type="application/problem+json")
+        details["detail"] = message[:_LONGEST_SENTENCE]
+    if mistakes:
+        details["errors"] = list(mistakes)
+    response = JsonResponse(details, status=status, content_type="application/problem+json")
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="CoAI Admin"'
+    return response
 
 
 def _page(

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from coai_admin.console import circumstances
 from coai_admin.console.addresses import client_address, from_trusted_proxy
+from coai_admin.console.errors import answer
 from coai_admin.console.json import NotAccepted, parse
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -76,6 +77,10 @@ def _request_id(request: HttpRequest) -> str:
     return sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
 
 
+class TooLarge(BadRequest):
+    """The body is larger than anything this site takes."""
+
+
 class RefuseMalformedMiddleware:
     """Answer 400 to what no page of ours sends and what would break further in: NUL characters,
     bodies that are too large or not what they say, JSON that is too deep or ambiguous. JSON is
@@ -89,6 +94,10 @@ class RefuseMalformedMiddleware:
             _check_address(request)
             _check_length(request)
             _check_body(request)
+        except TooLarge as error:
+            if not request.path_info.startswith("/api/"):
+                raise
+            return answer(request, 413, message=str(error))
         except UnreadablePostError as error:
             raise BadRequest(_("The body ended before it was complete.")) from error
         return self.get_response(request)
@@ -109,7 +118,7 @@ def _check_length(request: HttpRequest) -> None:
     if not (length.isascii() and length.isdigit()) or len(length) > 19:
         raise BadRequest(_("The length of the body is not a number."))
     if int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-        raise BadRequest(_("The body is too large."))
+        raise TooLarge(_("The body is too large."))
 
 
 def _check_body(request: HttpRequest) -> None:
