@@ -168,7 +168,10 @@ class Session(AbstractBaseSession):
 
     class Meta:
         db_table = "users_session"
-        indexes = [models.Index(fields=["user", "seen_at"], name="session_user")]
+        indexes = [
+            models.Index(fields=["user", "seen_at"], name="session_user"),
+            models.Index(fields=["ip"], name="session_ip"),
+        ]
 
     @classmethod
     def get_session_store_class(cls) -> type:
@@ -198,6 +201,7 @@ class ApiKey(models.Model):
                 name="apikey_revoked_by_needs_revoked_at",
             )
         ]
+        indexes = [models.Index(OpClass("prefix", name="text_pattern_ops"), name="apikey_prefix")]
 
     def __str__(self) -> str:
         return f"{self.prefix}…"

@@ -25,11 +25,13 @@ class BadParameter(BadRequest):
 
 
 class Chip(NamedTuple):
-    """A filter that is on: what it says, and the parameter that is taken away to end it."""
+    """A filter that is on: what it says, and the parameter that is taken away to end it; or of
+    which ``rest`` stays."""
 
     name: str
     label: str
     value: str
+    rest: str = ""
 
 
 class DayField(forms.DateField):

@@ -325,19 +325,19 @@ class Reading(Generic[Row]):
         return Heading(column, self.link("sort", wanted), "")
 
     def orders(self) -> list[tuple[str, str]]:
-        """Every order of the list for a choice: its parameter, and "Credits, downwards"."""
+        """Every order of the list for a choice: its parameter, and "Credits, descending"."""
         names = []
         for column, sight in self.columns():
             if column.sort is not None and sight is Sight.FULL:
-                names.append((column.name, _("%(column)s, upwards") % {"column": column.label}))
+                names.append((column.name, _("%(column)s, ascending") % {"column": column.label}))
                 names.append(
-                    (f"-{column.name}", _("%(column)s, downwards") % {"column": column.label})
+                    (f"-{column.name}", _("%(column)s, descending") % {"column": column.label})
                 )
         return names
 
     def chips(self) -> list[tuple[Chip, str]]:
         """The filters that are on, each with the link that takes it away."""
-        return [(chip, self.link(chip.name)) for chip in self.filters.chips()]
+        return [(chip, self.link(chip.name, chip.rest)) for chip in self.filters.chips()]
 
     def clear_link(self) -> str:
         """The address (``?…``) of the same list without filters, in the same order."""

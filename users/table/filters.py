@@ -4,26 +4,30 @@ either."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, cast
 
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
+from django.db.models.lookups import Exact
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from audit.people import Reader
 from coai_admin.console.columns import Sight, Viewer
 from coai_admin.console.fields import StrictDecimalField
-from coai_admin.console.filters import AnyOf, DayFrom, DayTo, Filters
+from coai_admin.console.filters import AnyOf, Chip, DayFrom, DayTo, Filters
+from coai_admin.console.query import QueryError, Term, parse, without
 from users import roles
 from users.models import NEVER, Restriction
 from users.status import Status, with_status
+from users.table import conditions, meanings, words
 from users.table.columns import (
     EMAIL_STATES,
     MONTHS,
@@ -35,10 +39,7 @@ from users.table.columns import (
     subscription_condition,
     with_tier,
 )
-
-BIGGEST_ID = 2**63 - 1
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_DOMAIN = re.compile(r"@[^@\s]+\.[^@\s]+")
+from users.table.meanings import ADDRESS, BIGGEST_ID, DOMAIN, Asked
 
 
 class WordsField(forms.CharField):
@@ -111,10 +112,6 @@ class Condition(AnyOf):
         return qs.filter(self.condition(value, self.parent.now)) if value else qs
 
 
-def _restricted(kinds: list[str], now: datetime) -> Q:
-    return Q(pk__in=Restriction.objects.live(now).filter(kind__in=kinds).values("user"))
-
-
 class RestrictedTo(DayTo):
     """Users under a live restriction that ends by the end of a day (UTC)."""
 
@@ -167,7 +164,7 @@ class UserFilters(Filters):
     """One filter, or a pair of limits, for every column; the parameters of /admin/users/ and of the
     REST list."""
 
-    q = django_filters.CharFilter(method="search", label=gettext_lazy("Search"), max_length=254)
+    q = django_filters.CharFilter(method="search", label=gettext_lazy("Search"), max_length=1_000)
     id = IdsFilter("pk", label=gettext_lazy("ID"))
     username = django_filters.CharFilter(
         method="by_username", label=gettext_lazy("Username"), max_length=254
@@ -182,7 +179,7 @@ class UserFilters(Filters):
     )
     status = Condition(with_status, label=gettext_lazy("Status"), choices=Status.choices)
     restriction = Condition(
-        _restricted,
+        conditions.restricted,
         label=gettext_lazy("Restriction"),
         choices=[(kind.value, capfirst(kind.label)) for kind in Restriction.Kind],
     )
@@ -212,7 +209,7 @@ class UserFilters(Filters):
     seen_from = DayFrom("last_seen_at", **_SEEN, label=gettext_lazy("Last seen from"))
     seen_to = DayTo("last_seen_at", **_SEEN, label=gettext_lazy("Last seen to"))
     seen = Condition(
-        lambda _never, now: Q(last_seen_at__isnull=True),
+        lambda _never, now: Q(Exact(SEEN, NEVER)),  # in the words of the index
         label=gettext_lazy("Last seen"),
         choices=[("never", gettext_lazy("Never"))],
     )
@@ -226,6 +223,11 @@ class UserFilters(Filters):
     )
     flag = WordsFilter(method="by_flag", label=gettext_lazy("Import flag"))
 
+    text = ""
+    wrong: QueryError | None = None
+    terms: Sequence[Term] = ()
+    _conditions: Sequence[Q] = ()
+
     @classmethod
     def hidden_from(cls, viewer: Viewer) -> frozenset[str]:
         return frozenset() if staff_facts(viewer) is Sight.FULL else frozenset({"role"})
@@ -237,53 +239,54 @@ class UserFilters(Filters):
 
     def clean(self, data: Mapping[str, Any]) -> None:
         email = data.get("email", "")
-        if (
-            email
-            and not self.whole_addresses
-            and not (_ADDRESS.fullmatch(email) or _DOMAIN.fullmatch(email))
-        ):
-            self.refuse(
-                "email",
-                _("Your role sees masked addresses: give a whole address, or @ and a domain."),
-            )
+        known = ADDRESS.fullmatch(email) or DOMAIN.fullmatch(email)
+        if email and not self.whole_addresses and not known:
+            self.refuse("email", meanings.masked())
+        if text := data.get("q"):
+            self._understand(text)
 
     def search(self, rows: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
-        """People by id, name or address. Under three letters the trigram index finds beginnings
-        only."""
-        return rows.filter(self._search(text.strip()))
+        """People for whom every word of the query holds."""
+        for condition in self._conditions:
+            rows = rows.filter(condition)
+        return rows
 
-    def _search(self, text: str) -> Q:
-        part = "istartswith" if len(text) < 3 else "icontains"
-        found = Q(**{f"username__{part}": text})
-        if self.whole_addresses:
-            found |= Q(**{f"email__{part}": text})
-        elif "@" in text:
-            found = (
-                by_address(text) if _ADDRESS.fullmatch(text) or _DOMAIN.fullmatch(text) else found
-            )
-        if text.isascii() and text.isdigit() and int(text) <= BIGGEST_ID:
-            found |= Q(pk=int(text))
+    def _understand(self, text: str) -> None:
+        """Read the query; ``wrong`` is what could not be understood of it."""
+        asked = Asked(cast("Reader", self.viewer), self.now)
+        self.text = text
+        try:
+            self.terms = parse(text)
+            self._conditions = [words.condition(term, asked) for term in self.terms]
+        except QueryError as wrong:
+            self.wrong = wrong
+            self.refuse("q", str(wrong))
+
+    def chips(self) -> list[Chip]:
+        """The filters that are on, in words; of the query each of its own."""
+        found = []
+        for chip in super().chips():
+            if chip.name != "q":
+                found.append(chip)
+                continue
+            text = self.form.cleaned_data["q"]
+            for term in self.terms:
+                label, value = words.describe(term, text)
+                found.append(Chip("q", label, value, without(text, term)))
         return found
 
     def by_username(self, rows: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
         """People whose name holds the text, whatever its case."""
-        part = "istartswith" if len(text) < 3 else "icontains"
-        return rows.filter(**{f"username__{part}": text})
+        return rows.filter(conditions.holding("username", text))
 
     def by_email(self, rows: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
         """People by a whole address, by @ and a domain, or (who may see addresses) by any part of
         one."""
-        if _ADDRESS.fullmatch(text) or text.startswith("@"):
-            return rows.filter(by_address(text))
-        part = "istartswith" if len(text) < 3 else "icontains"
-        return rows.filter(**{f"email__{part}": text})
+        if ADDRESS.fullmatch(text) or text.startswith("@"):
+            return rows.filter(conditions.by_address(text))
+        return rows.filter(conditions.holding("email", text))
 
     def by_flag(self, rows: QuerySet[Any], _name: str, flags: Iterable[str]) -> QuerySet[Any]:
         """People on whom the import left one of these remarks."""
         wanted = list(flags)
         return rows.filter(import_flags__overlap=wanted) if wanted else rows
-
-
-def by_address(text: str) -> Q:
-    """The people with this address, or with one at this domain (``@example.com``)."""
-    return Q(email__iendswith=text) if text.startswith("@") else Q(email__iexact=text)

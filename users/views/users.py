@@ -24,10 +24,12 @@ from audit.registry import operations as registered
 from audit.selection import Kept, NoSelection
 from coai_admin.console.filters import BadParameter
 from coai_admin.console.listing import Reading, WrongFilter
+from coai_admin.console.query import QueryError
 from users.access import permission
 from users.models import ApiKey
 from users.requests import StaffRequest
 from users.table import USERS
+from users.table.filters import UserFilters
 from users.table.rows import UserRow
 
 BROWSE = "users.browse"
@@ -235,9 +237,39 @@ def selection_in(parameters: QueryDict) -> uuid.UUID | None:
 
 
 def _wrong(request: StaffRequest, wrong: WrongFilter) -> HttpResponse:
+    asked = wrong.reading.filters
+    if isinstance(asked, UserFilters) and asked.wrong and [*asked.form.errors] == ["q"]:
+        return _wrong_query(request, wrong.reading, asked.text, asked.wrong)
     # htmx swaps a 422 and leaves a 400 to the banner; without it the page is what was asked for:
     # wrong.
     return _form(request, wrong.reading, 422 if request.htmx else 400)
+
+
+def _wrong_query(
+    request: StaffRequest, reading: Reading[UserRow], text: str, wrong: QueryError
+) -> HttpResponse:
+    """The query again, with its wrong word marked, the reason, and what may have been meant."""
+    if wrong.unfinished and request.htmx and request.htmx.trigger_name == "q":
+        return HttpResponse(status=204)  # its rest is still being typed
+    mended = f"{text[: wrong.start]}{wrong.suggestion}{text[wrong.end :]}"
+    shown = {
+        "text": text,
+        "before": text[: wrong.start],
+        "word": text[wrong.start : wrong.end],
+        "after": text[wrong.end :],
+        "start": wrong.start,
+        "end": wrong.end,
+        "sentence": str(wrong),
+        "suggestion": wrong.suggestion,
+        "link": f"{reverse('users:list')}{reading.link('q', mended)}",
+    }
+    context = {"reading": reading, "wrong": shown}
+    if not request.htmx:
+        return render(request, "users/query_wrong.html", context, status=400)
+    response = render(request, "users/_query_error.html", context, status=422)
+    response.headers["HX-Retarget"] = "#query-error"
+    response.headers["HX-Reswap"] = "innerHTML"
+    return response
 
 
 def _form(request: StaffRequest, reading: Reading[UserRow], status: int) -> HttpResponse:

@@ -73,7 +73,9 @@ document.addEventListener("keydown", (event) => {
 
 /* The search leads on from what the list shows now, with the selection. */
 document.addEventListener("htmx:configRequest", (event) => {
-  if (event.target.matches?.("form[role=search]")) event.detail.parameters.query = withSelection(location.search);
+  if (!event.target.matches?.("form[role=search]")) return;
+  event.detail.parameters.query = withSelection(location.search);
+  if (event.detail.triggeringEvent?.type === "input") event.detail.headers["HX-Trigger-Name"] = "q";
 });
 
 /* The box says what the list was searched for, also when that was taken away beside it. */

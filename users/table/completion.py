@@ -1,0 +1,83 @@
+"""What may be written next in the search box: words, then their values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from django.db.models.functions import Upper
+
+from audit.people import Reader
+from users.models import Tag
+from users.table.words import ALIASES, Word, values_for, words_for
+
+_MOST = 12
+
+
+class Offer(NamedTuple):
+    """Something to write: ``text`` takes the place of what stands from ``start`` on to the cursor;
+    ``hint`` says what it is. ``more``: something has to follow right behind it."""
+
+    text: str
+    hint: str
+    start: int
+    more: bool = False
+
+
+def offers(text: str, viewer: Reader) -> list[Offer]:
+    """What may be written at the end of ``text``, which reaches to the cursor; nothing inside a
+    quotation and behind a space."""
+    token = text[len(text) - len(text.split()[-1]) :] if text and not text[-1].isspace() else ""
+    if not token or text.count('"') % 2:
+        return []
+    begin = len(text) - len(token) + token.startswith("-")
+    name, colon, rest = token.removeprefix("-").partition(":")
+    if not colon:
+        return list(islice(_words(name.lower(), begin, viewer), _MOST))
+    word = words_for(viewer).get(ALIASES.get(name.lower(), name.lower()))
+    if word is None:
+        return []
+    part = rest.rpartition(",")[2]
+    return list(islice(_values(word, part, len(text) - len(part), viewer), _MOST))
+
+
+def _words(begun: str, start: int, viewer: Reader) -> Iterator[Offer]:
+    """Words that begin so; then values of ``is`` and ``has`` that do: "banned" is enough."""
+    known = words_for(viewer)
+    for name, word in known.items():
+        if name.startswith(begun):
+            yield Offer(f"{name}:", str(word.help), start, more=True)
+    if len(begun) < 2:
+        return
+    for name in ("is", "has"):
+        for value, label in values_for(known[name], viewer).items():
+            if value.startswith(begun):
+                yield Offer(f"{name}:{value}", str(label), start)
+
+
+def _values(word: Word, begun: str, start: int, viewer: Reader) -> Iterator[Offer]:
+    known = values_for(word, viewer)
+    for value, label in known.items():
+        if value.startswith(begun.lower()):
+            yield Offer(value, str(label), start)
+    if word.name == "tag":
+        yield from (Offer(name, "", start) for name in _tags(begun.strip('"')))
+    elif not begun or not known:
+        for example in _free(word, known):
+            if example.startswith(begun) and example != begun:
+                yield Offer(example, "", start)
+
+
+def _tags(begun: str) -> Iterator[str]:
+    tags = Tag.objects.alias(_name=Upper("name")).filter(_name__startswith=begun.upper())
+    for name in tags.order_by("name").values_list("name", flat=True)[:_MOST]:
+        if '"' not in name:
+            yield f'"{name}"' if re.search(r"[\s,]", name) else name
+
+
+def _free(word: Word, known: Iterable[str]) -> list[str]:
+    """The values in the examples of a word whose values are free."""
+    values = [example.partition(":")[2] for example in word.examples]
+    return [value for value in values if value not in known and "," not in value]
