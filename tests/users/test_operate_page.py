@@ -61,3 +61,20 @@ def test_page_of_an_act_says_its_parameters_and_each_change(support):
     html = support.get(reverse("operate:act", args=[receipts.act_id])).content.decode()
     assert html.index("Credits added") < html.index("Before and after")
     assert html.count("<del>5.00</del>") == html.count("<ins>25.00</ins>") == 2
+
+
+def test_act_on_many_says_what_was_done(support):
+    owner = User.objects.get(role=Role.SUPER_ADMIN)
+    ids = User.objects.filter(pk__in=make_users(2))
+    kept = selection.freeze(uuid.uuid4(), ids, query="", owner=owner, now=now())
+    url = reverse("operate:many", args=[kept.id, ADJUST_CREDITS.code])
+    typed = {"delta": "20", "reason": "Goodwill", "ticket": ""}
+    attempt = support.post(url, typed | {"step": "preview"}).context["attempt"]
+    sent = {"step": "confirm", "act": attempt.act_id, "previewed": attempt.fingerprint}
+    page = support.post(url, typed | sent | {"seen": attempt.seen}, follow=True)
+    assert "Added 20 credits to 2 users." in page.content.decode()
+
+
+def test_list_counts_a_single_user_as_one(support):
+    page = support.get(reverse("users:list")).content.decode()
+    assert "<b>1</b> user</span>" in page
