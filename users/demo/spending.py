@@ -152,7 +152,8 @@ def _usage(
 def _payments(bought: Sequence[Bought]) -> Iterator[tuple[datetime, int, Decimal, str]]:
     for each in bought:
         price = _PRICES[each.tier] * each.months * _REBATES[each.months]
-        yield each.at, SUBSCRIPTION, price, f"Tier {each.tier}, {each.months} months"
+        span = "1 month" if each.months == 1 else f"{each.months} months"
+        yield each.at, SUBSCRIPTION, price, f"Tier {each.tier}, {span}"
 
 
 def _mishap(purse: Purse, at: datetime, cost: Decimal, reason: str) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
@@ -313,6 +314,7 @@ def _finished(request: StaffRequest, attempt: Attempt, receipts: Receipts) -> Ht
         response.headers["HX-Trigger"] = f'{{"{_ROW_EVENT}": {{"id": {attempt.target.pk}}}}}'
         return response
     if attempt.selection is not None:
+        messages.success(request, text, extra_tags="good")
         return redirect("operate:act", receipts.act_id)
     announce(request, text, receipts.act_id, undo=attempt.operation.inverse is not None)
     return redirect(attempt.back)
