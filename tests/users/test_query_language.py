@@ -197,6 +197,29 @@ def test_what_an_account_has_is_found(viewer):
     assert found("has:session", viewer, everybody) == set()
 
 
+def test_filters_find_what_their_words_find(viewer):
+    factor, vip, changing, signed_in = (make_user() for _each in range(4))
+    Authenticator.objects.create(user=factor, type=Authenticator.Type.TOTP, data={})
+    Tagging.objects.create(user=vip, tag=Tag.objects.get_or_create(name="needs a call")[0])
+    EmailChange.objects.create(
+        user=changing, new_email="new@example.org", expires_at=NOW + DAY, act_id="0" * 32
+    )
+    Session.objects.filter(pk=make_session(signed_in).pk).update(ip="203.0.113.7")
+    everybody = {one.pk for one in (factor, vip, changing, signed_in)}
+    for query, hits in (
+        ("second_factor=on", {factor.pk}),
+        ("second_factor=off", everybody - {factor.pk}),
+        ("tag=x, needs a call", {vip.pk}),
+        ("email_change=pending", {changing.pk}),
+        ("ip=203.0.113.0/24", {signed_in.pk}),
+    ):
+        reading = USERS.read(QueryDict(query), viewer=viewer, now=NOW)
+        assert {pk for pk in reading.ids() if pk in everybody} == hits, query
+    for query in ("ip=203.0.113.7", "role=support"):
+        with pytest.raises(BadParameter, match="no filter"):
+            USERS.read(QueryDict(query), viewer=make_staff(Role.SUPPORT), now=NOW)
+
+
 @pytest.mark.parametrize(
     ("text", "hits"),
     [

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import reduce
 from operator import or_
 from typing import Any, cast
@@ -23,7 +24,8 @@ from audit.people import Reader
 from coai_admin.console.columns import Sight, Viewer
 from coai_admin.console.fields import StrictDecimalField
 from coai_admin.console.filters import AnyOf, Chip, DayFrom, DayTo, Filters
-from coai_admin.console.query import QueryError, Term, parse, without
+from coai_admin.console.query import Item, QueryError, Term, parse, without
+from coai_admin.console.query_moments import Interval
 from users import roles
 from users.models import NEVER, Restriction
 from users.status import Status, with_status
@@ -35,7 +37,6 @@ from users.table.columns import (
     TIERS,
     email_state_condition,
     personal,
-    staff_facts,
     subscription_condition,
     with_tier,
 )
@@ -100,6 +101,25 @@ class CountriesFilter(WordsFilter):
     field_class = CountriesField
 
 
+class SaidFilter(django_filters.CharFilter):
+    """Commas between the values of a word of the query language: read, judged and looked up as
+    that word is."""
+
+    def __init__(self, word: str, **options: Any) -> None:
+        self.word = word
+        super().__init__(**options)
+
+    def condition(self, text: str, asked: Asked) -> Q:
+        """What the values mean. Raises QueryError."""
+        values = filter(None, (value.strip() for value in text.split(",")))
+        items = tuple(Item(value, 0, len(value)) for value in values)
+        return words.WORDS[self.word].read(items, asked) if items else Q()
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        asked = Asked(self.parent.viewer, self.parent.now)
+        return qs.filter(self.condition(value, asked)) if value else qs
+
+
 class Condition(AnyOf):
     """Rows for which ``condition(values, now)`` holds."""
 
@@ -144,6 +164,10 @@ class MonthsFilter(ExactNumber):
         )
 
 
+def _second_factor(*, has: bool) -> Q:
+    return conditions.with_second_factor() if has else ~conditions.with_second_factor()
+
+
 def _number(field: str, lookup: str, label: Any, **options: Any) -> ExactNumber:
     return ExactNumber(field, lookup, label=label, **options)
 
@@ -157,6 +181,7 @@ def _months(lookup: str, label: Any) -> ExactNumber:
     return MonthsFilter("standing__months", lookup, label=label, **whole)
 
 
+_LOGINS = ("second_factor", "password_from", "password_to")
 _SEEN: dict[str, Any] = {"key": SEEN, "known": Q(_key__gt=NEVER)}
 
 
@@ -221,6 +246,27 @@ class UserFilters(Filters):
         label=gettext_lazy("Admin"),
         choices=[(role.value, capfirst(role.label)) for role in roles.Role],
     )
+    tag = SaidFilter("tag", label=gettext_lazy("Tags"), max_length=1_000)
+    expiring = ExactNumber(
+        method="expiring_within",
+        label=gettext_lazy("Expires within days"),
+        max_digits=4,
+        decimal_places=0,
+        min_value=0,
+    )
+    email_change = Condition(
+        lambda _pending, now: conditions.changing_email(now),
+        label=gettext_lazy("Change of address"),
+        choices=[("pending", gettext_lazy("Waits for the new address"))],
+    )
+    second_factor = Condition(
+        _either(lambda state, now: _second_factor(has=state == "on")),
+        label=gettext_lazy("Second factor"),
+        choices=[("on", gettext_lazy("On")), ("off", gettext_lazy("Off"))],
+    )
+    password_from = DayFrom("password_changed_at", label=gettext_lazy("Password changed from"))
+    password_to = DayTo("password_changed_at", label=gettext_lazy("Password changed to"))
+    ip = SaidFilter("ip", label=gettext_lazy("IP address"), max_length=1_000)
     flag = WordsFilter(method="by_flag", label=gettext_lazy("Import flag"))
 
     text = ""
@@ -230,7 +276,10 @@ class UserFilters(Filters):
 
     @classmethod
     def hidden_from(cls, viewer: Viewer) -> frozenset[str]:
-        return frozenset() if staff_facts(viewer) is Sight.FULL else frozenset({"role"})
+        reader = cast("Reader", viewer)
+        hidden = () if meanings.sees_staff(reader) else ("role",)
+        logins = () if meanings.sees_logins(reader) else _LOGINS
+        return frozenset((*hidden, *logins, *(() if meanings.sees_ips(reader) else ("ip",))))
 
     @property
     def whole_addresses(self) -> bool:
@@ -244,6 +293,17 @@ class UserFilters(Filters):
             self.refuse("email", meanings.masked())
         if text := data.get("q"):
             self._understand(text)
+        for name in ("tag", "ip"):
+            if data.get(name):
+                self._judge(name, data[name])
+
+    def _judge(self, name: str, text: str) -> None:
+        said = self.filters[name]
+        assert isinstance(said, SaidFilter)
+        try:
+            said.condition(text, Asked(cast("Reader", self.viewer), self.now))
+        except QueryError as wrong:
+            self.refuse(name, str(wrong))
 
     def search(self, rows: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
         """People for whom every word of the query holds."""
@@ -285,6 +345,11 @@ class UserFilters(Filters):
         if ADDRESS.fullmatch(text) or text.startswith("@"):
             return rows.filter(conditions.by_address(text))
         return rows.filter(conditions.holding("email", text))
+
+    def expiring_within(self, rows: QuerySet[Any], _name: str, days: Decimal) -> QuerySet[Any]:
+        """People whose subscription ends in so many days at most."""
+        time = Interval(self.now, self.now + timedelta(days=int(days)))
+        return rows.filter(conditions.within("standing__ends_at", time))
 
     def by_flag(self, rows: QuerySet[Any], _name: str, flags: Iterable[str]) -> QuerySet[Any]:
         """People on whom the import left one of these remarks."""
