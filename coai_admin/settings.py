@@ -334,6 +334,7 @@ CELERY_WORKER_REDIRECT_STDOUTS = False  # a handler on a redirected stderr would
 # What is listed across apps: dotted names, each imported once by the registry in audit
 OPERATIONS = [
     "billing.operations.OPERATIONS",
+    "subscriptions.operations.OPERATIONS",
     "users.operations.OPERATIONS",
 ]
 OUTBOX_HANDLERS: dict[str, str] = {

@@ -11,6 +11,7 @@ from django.db import models
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
+from subscriptions.event_models import Event as Event
 
 
 class Tier(models.Model):

@@ -42,6 +42,7 @@ TABLE_WRITERS = {
         "subscriptions.importing",
     },
     "subscriptions_standing": {
+        "subscriptions.lives",
         "subscriptions.services",
         "subscriptions.loading",
         "subscriptions.importing",
@@ -57,6 +58,9 @@ MODEL_WRITERS = {
     "Receipt": set(),
     "Act": {"audit.record", "users.imports.runs"},  # an import is one act, which grows
     "Standing": set(),
+    "Subscription": set(),
+    "Period": set(),
+    "Event": {"subscriptions.lifecycle"},
     "OutboxMessage": {"audit.outbox"},
     "PasswordLink": {"users.password_links"},
     "Tag": {"users.tagging"},

@@ -18,6 +18,7 @@ from django.utils.timezone import now
 from audit import execution, operations
 from audit.models import Act, AuditEntry, Receipt
 from audit.registry import operations as registered
+from subscriptions.models import Period, Standing, Subscription
 from tests import checksum
 from tests.factories import make_key, make_session, make_staff, make_user, make_users
 from users import profile_services, roles, services
@@ -72,7 +73,25 @@ def _tagged(ids):
     profile_services.tag(ids, actor=execution.people.SYSTEM, add=["old"], reason="before")
 
 
+def _subscribed(ids):
+    from subscriptions.services import set_tier
+
+    set_tier(ids, actor=execution.people.SYSTEM, tier=1, ends_at=END, reason="before")
+
+
 SAMPLES = {
+    "subscriptions.set_tier": {
+        "prepare": _subscribed,
+        "data": {"tier": "3", "ends_at": "", "reason": "an upgrade"},
+    },
+    "subscriptions.extend": {
+        "prepare": _subscribed,
+        "data": {"amount": "5", "unit": "days", "reason": "an outage"},
+    },
+    "subscriptions.set_expiry": {
+        "prepare": _subscribed,
+        "data": {"ends_at": "1m", "reason": "as agreed"},
+    },
     "billing.adjust_credits": {
         "prepare": _with_credits,
         "data": {"delta": "12.5", "reason": "a gift"},
@@ -118,6 +137,21 @@ def make_targets(code, number):
     return make_users(number if registered()[code].many else 1)
 
 
+def _subscriptions(ids):
+    standings = Standing.objects.filter(user__in=ids).order_by("pk")
+    subscriptions = Subscription.objects.filter(user__in=ids).order_by("pk")
+    periods = Period.objects.filter(user__in=ids).order_by("pk")
+    return {
+        "standings": list(standings.values_list("pk", "subscription", "tier", "ends_at", "months")),
+        "subscriptions": list(
+            subscriptions.values_list("pk", "tier", "created_at", "ended_at", "anchor_at")
+        ),
+        "periods": list(
+            periods.values_list("pk", "subscription", "tier", "span", "months", "created_at")
+        ),
+    }
+
+
 def state(ids):
     """All that operations change about people, by table; what undo must bring back."""
     restrictions = [
@@ -138,6 +172,7 @@ def state(ids):
         "links": open_links.values_list("user", "email"),
     }
     return {
+        **_subscriptions(ids),
         "restrictions": restrictions,
         "keys": keys,
         "people": people,

@@ -144,7 +144,8 @@ MATRIX: dict[str, tuple[Row, ...]] = {
     "Subscription": (
         Row("subscriptions.set_tier", "change the tier", "✔", "✔", "–", "–"),
         Row("subscriptions.set_expiry", "set the end date", "✔", "✔", "–", "–"),
-        Row("subscriptions.extend", "extend or shorten", "✔", "✔", "c", "–"),
+        Row("subscriptions.extend", "extend by up to 7 days, once in 30", "✔", "✔", "c", "–"),
+        Row("subscriptions.extend_long", "extend by longer, or shorten", "✔", "✔", "–", "–"),
         Row("subscriptions.pause", "pause and resume", "✔", "✔", "✔", "–"),
         Row("subscriptions.cancel_at_period_end", "cancel at period end", "✔", "✔", "✔", "–"),
         Row("subscriptions.cancel_now", "cancel at once", "✔", "S", "–", "–"),

@@ -394,7 +394,7 @@ def _more(user, numbers):
 
 
 @pytest.mark.parametrize(
-    ("tab", "statements"), [("", 19), ("access", 18), ("credits", 19), ("audit", 18)]
+    ("tab", "statements"), [("", 20), ("access", 19), ("credits", 20), ("audit", 19)]
 )
 def test_the_number_of_statements_is_known(ana, tab, statements, django_assert_num_queries):
     client = as_role(Role.SUPER_ADMIN)

@@ -27,10 +27,12 @@ FIELDS: dict[str, str | Promise] = {
     "delta": gettext_lazy("Credits added"),
     "email": gettext_lazy("Email"),
     "ends_at": gettext_lazy("Ends"),
+    "expires": gettext_lazy("Expires"),
     "internal_note": gettext_lazy("Note for colleagues"),
     "ip": gettext_lazy("IP address"),
     "kind": gettext_lazy("Kind"),
     "limit": gettext_lazy("Limit"),
+    "months": gettext_lazy("Subscription months"),
     "must_change_password": gettext_lazy("Must change the password"),
     "notes": gettext_lazy("Notes"),
     "password": gettext_lazy("Password"),
@@ -43,6 +45,7 @@ FIELDS: dict[str, str | Promise] = {
     "sessions": gettext_lazy("Sessions"),
     "tags": gettext_lazy("Tags"),
     "suspension": gettext_lazy("Suspension"),
+    "tier": gettext_lazy("Tier"),
     "used": gettext_lazy("Used credits"),
     "username": gettext_lazy("Username"),
     "warning": gettext_lazy("Warning"),
@@ -69,6 +72,13 @@ def _restriction_words(found: re.Match[str]) -> str:
     end = datetime.fromisoformat(found[2])
     words = {"reason": reason, "end": date_format(end, "j M Y, H:i")}
     return _("%(reason)s until %(end)s UTC") % words
+
+
+def _end_words(value: str) -> str:
+    """The end of a subscription as ``subscriptions.lifecycle`` records it."""
+    if value == "no end":
+        return _("no end")
+    return f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M} UTC"
 
 
 @register.filter
@@ -107,6 +117,8 @@ def change_value(name: str, value: Any) -> str:
         return str(dict(Role.choices).get(str(value), value))
     if name in _WITH_MOMENT:
         return _MOMENT.sub(_moment_words, str(value))
+    if name == "expires":
+        return _end_words(str(value))
     if name in _MONEY:
         try:
             return str(credits(Decimal(str(value))))
