@@ -81,25 +81,37 @@ class Operation:
         return self.procedure.code
 
 
-def by_deciding(
-    procedure: Procedure, nothing: str | Promise, *, params: Mapping[str, Any] | None = None
-) -> Callable[[Sequence[int], datetime], dict[int, str]]:
-    """The obstacles of an act that needs no parameters (or these): what its own ``decide`` refuses,
-    and ``nothing`` where there is nothing to do."""
-    known = params or {}
+@dataclass(frozen=True, slots=True, eq=False)
+class Deciding:
+    """Obstacles that the ``decide`` of an act finds (see ``by_deciding``)."""
 
-    def obstacles(ids: Sequence[int], now: datetime) -> dict[int, str]:
-        verdicts = {
-            row.target_id: procedure.decide(row, known, now)
-            for row in procedure.load(ids, lock=False, params=known)
-        }
+    procedure: Procedure
+    nothing: str | Promise
+    params: Mapping[str, Any]
+
+    def __call__(self, ids: Sequence[int], now: datetime) -> dict[int, str]:
+        return self.judge(self.load(ids), now)
+
+    def load(self, ids: Sequence[int]) -> Sequence[Any]:
+        return self.procedure.load(ids, lock=False, params=self.params)
+
+    def judge(self, rows: Sequence[Any], now: datetime) -> dict[int, str]:
+        """Why not, for each of these rows that something stands in the way of."""
+        verdicts = {row.target_id: self.procedure.decide(row, self.params, now) for row in rows}
         return {
-            target: verdict.sentence if isinstance(verdict, Refusal) else str(nothing)
+            target: verdict.sentence if isinstance(verdict, Refusal) else str(self.nothing)
             for target, verdict in verdicts.items()
             if not isinstance(verdict, Change)
         }
 
-    return obstacles
+
+def by_deciding(
+    procedure: Procedure, nothing: str | Promise, *, params: Mapping[str, Any] | None = None
+) -> Deciding:
+    """The obstacles of an act that needs no parameters (or these): what its own ``decide`` refuses,
+    and ``nothing`` where there is nothing to do. Acts that share ``procedure.load`` are judged by
+    one reading of the rows."""
+    return Deciding(procedure, nothing, params or {})
 
 
 def users(number: int) -> str:
@@ -180,7 +192,7 @@ def why_not_undo(operation: Operation | None, act: Act, *, actor: Actor, now: da
         return _("This is itself an undo.")
     if act.changed > 1 and not actor.may("audit.act_on_many"):
         return _("Your role acts on one user at a time.")
-    if not _did(actor, act) and _rank_of_who_did(act) > actor.rank:
+    if not did(actor, act) and _rank_of_who_did(act) > actor.rank:
         return _("Somebody who ranks above you did this.")
     if hasattr(act, "undone_by"):
         return _("It was undone already.")
@@ -189,7 +201,7 @@ def why_not_undo(operation: Operation | None, act: Act, *, actor: Actor, now: da
     return ""
 
 
-def _did(actor: Actor, act: Act) -> bool:
+def did(actor: Actor, act: Act) -> bool:
     """Whether it was this actor. The system and service keys have no id, only their names."""
     if actor.pk is None:
         return act.actor_id is None and act.actor_name == actor.username
@@ -245,10 +257,7 @@ def menus(
     wanted = set(ids) | ({actor.pk} if actor.pk is not None else set())
     facts = people.look_up(wanted)
     rank = people.rank_of(actor, facts)
-    obstacles = {
-        operation.code: operation.obstacles(ids, now) if operation.obstacles else {}
-        for operation in allowed
-    }
+    obstacles = _obstacles(allowed, ids, now)
     return {
         target: [
             MenuItem(
@@ -259,6 +268,23 @@ def menus(
         for target in ids
         if target in facts
     }
+
+
+def _obstacles(
+    operations: Sequence[Operation], ids: Sequence[int], now: datetime
+) -> dict[str, Mapping[int, str]]:
+    loaded: dict[Any, Sequence[Any]] = {}
+    found: dict[str, Mapping[int, str]] = {}
+    for operation in operations:
+        obstacles = operation.obstacles
+        if isinstance(obstacles, Deciding):
+            load = obstacles.procedure.load
+            if load not in loaded:
+                loaded[load] = obstacles.load(ids)
+            found[operation.code] = obstacles.judge(loaded[load], now)
+        else:
+            found[operation.code] = obstacles(ids, now) if obstacles else {}
+    return found
 
 
 def _why_not(operation: Operation, case: Case, obstacles: Mapping[str, Mapping[int, str]]) -> str:

@@ -4,52 +4,18 @@ writes ``closed_at``."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
 from audit.targets import among
-from users.models import ApiKey, Session, User
+from users import accounts
+from users.accounts import Account
+from users.models import User
 from users.restrictions import end_access, give_back_keys
 from users.roles import Role
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A user before the account is closed or reopened."""
-
-    target_id: int
-    closed_at: datetime | None
-    role: str
-    sessions: int
-    keys: int
-
-
-def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[Account]:
-    people = (
-        User.objects.filter(among("pk", ids))
-        .order_by("pk")
-        .annotate(
-            session_count=_count(Session.objects.filter(user=OuterRef("pk"))),
-            key_count=_count(ApiKey.objects.filter(user=OuterRef("pk"), revoked_at__isnull=True)),
-        )
-    )
-    if lock:
-        people = people.select_for_update(no_key=True, of=("self",))
-    return [
-        Account(*row)
-        for row in people.values_list("pk", "closed_at", "role", "session_count", "key_count")
-    ]
-
-
-def _count(rows: QuerySet[Any]) -> Coalesce:
-    counted = rows.order_by().values("user").annotate(n=Count("pk")).values("n")
-    return Coalesce(Subquery(counted), 0)
 
 
 def _decide(row: Account, params: Mapping[str, Any], now: datetime) -> Verdict:
@@ -90,5 +56,7 @@ def _write_undo(changes: Sequence[tuple[Account, Change]], act: ActContext) -> d
     return {target: {} for target in ids}
 
 
-CLOSE = Procedure(code="users.close", load=_load, decide=_decide, write=_write)
-UNDO_CLOSE = Procedure(code="users.close", load=_load, decide=_decide_undo, write=_write_undo)
+CLOSE = Procedure(code="users.close", load=accounts.load, decide=_decide, write=_write)
+UNDO_CLOSE = Procedure(
+    code="users.close", load=accounts.load, decide=_decide_undo, write=_write_undo
+)

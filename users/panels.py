@@ -10,13 +10,21 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.panels import Panel, Place, takes_no_parameters
 from audit.people import Reader
-from users import reports
+from users import remarks, reports
 from users.imports import anomalies
 
 
 def _account(user_id: int, viewer: Reader, now: datetime, parameters: QueryDict) -> dict[str, Any]:
     """Nothing of its own: the page knows the person already."""
     return {}
+
+
+_NOTES_SHOWN = 5
+
+
+def _notes(user_id: int, viewer: Reader, now: datetime, parameters: QueryDict) -> dict[str, Any]:
+    found = remarks.notes(user_id)
+    return {"notes": found[:_NOTES_SHOWN], "older": found[_NOTES_SHOWN:]}
 
 
 def _origin(
@@ -65,5 +73,13 @@ ACCESS = Panel(
     template="users/_user_access.html",
     load=_access,
 )
-OVERVIEW = (ACCOUNT,)
+NOTES = Panel(
+    name="notes",
+    label=_("Notes"),
+    permission="users.inspect",
+    template="users/_user_notes.html",
+    load=_notes,
+    place=Place.SIDE,
+)
+OVERVIEW = (NOTES, ACCOUNT)
 PANELS = (ACCESS, ORIGIN)

@@ -66,9 +66,10 @@ def _check_tag(name: str) -> None:
             gettext("“%(name)s…” is too long: a tag has at most %(n)d characters.")
             % {"name": name[:20], "n": _LONGEST_TAG}
         )
-    if "," in name or any(unicodedata.category(letter).startswith("C") for letter in name):
+    hidden = any(unicodedata.category(letter).startswith("C") for letter in name)
+    if hidden or {",", '"'} & set(name):
         raise forms.ValidationError(
-            gettext("A tag contains no commas and nothing that nobody can see.")
+            gettext("A tag contains no commas, no quotation marks and nothing that nobody can see.")
         )
 
 

@@ -5,19 +5,20 @@ last super admin."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce, Now
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
 from audit.targets import among
-from users.models import Restriction, Session, User
+from users import accounts
+from users.accounts import Account, is_suspended
+from users.models import User
 from users.roles import Role
 from users.sessions import end_sessions
 
@@ -30,21 +31,8 @@ def usable_super_admins() -> QuerySet[User]:
         User.objects.filter(role=Role.SUPER_ADMIN, closed_at__isnull=True)
         .exclude(password="")
         .exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
-        .exclude(_suspended())
+        .exclude(is_suspended())
     )
-
-
-def _suspended() -> Exists:
-    """By the database's clock: whoever asks is about to decide, and the lock they wait for may take
-    a while."""
-    held = Restriction.objects.filter(
-        Q(ends_at__isnull=True) | Q(ends_at__gt=Now()),
-        user=OuterRef("pk"),
-        kind=Restriction.Kind.SUSPENSION,
-        lifted_at__isnull=True,
-        starts_at__lte=Now(),
-    )
-    return Exists(held)
 
 
 def last_super_admins(ids: Sequence[int], *, lock: bool) -> frozenset[int]:
@@ -65,33 +53,14 @@ def keeps_the_last() -> Refusal:
     return Refusal(_("One usable super admin must remain, and there is no other."))
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """A user before the role changes."""
-
-    target_id: int
-    role: str
-    closed_at: datetime | None
-    suspended: bool
-    sessions: int
-    is_last: bool
+def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[Account]:
+    rows = accounts.load(ids, lock=lock, params=params)
+    supers = [row.target_id for row in rows if row.role == Role.SUPER_ADMIN]
+    last = last_super_admins(ids, lock=lock) if supers else frozenset()
+    return [replace(row, is_last=row.target_id in last) for row in rows] if last else rows
 
 
-def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[Holder]:
-    last = last_super_admins(ids, lock=lock)
-    sessions = Session.objects.filter(user=OuterRef("pk")).order_by()
-    number = Subquery(sessions.values("user").annotate(n=Count("pk")).values("n"))
-    people = User.objects.filter(among("pk", ids)).order_by("pk")
-    if lock:
-        people = people.select_for_update(no_key=True, of=("self",))
-    rows = people.annotate(suspended=_suspended(), n=Coalesce(number, 0))
-    return [
-        Holder(*row, is_last=row[0] in last)
-        for row in rows.values_list("pk", "role", "closed_at", "suspended", "n")
-    ]
-
-
-def _decide_grant(row: Holder, params: Mapping[str, Any], now: datetime) -> Verdict:
+def _decide_grant(row: Account, params: Mapping[str, Any], now: datetime) -> Verdict:
     if row.closed_at is not None:
         return Refusal(_("The account is closed."))
     if row.suspended:
@@ -99,11 +68,11 @@ def _decide_grant(row: Holder, params: Mapping[str, Any], now: datetime) -> Verd
     return _to(row, params["role"])
 
 
-def _decide_revoke(row: Holder, params: Mapping[str, Any], now: datetime) -> Verdict:
+def _decide_revoke(row: Account, params: Mapping[str, Any], now: datetime) -> Verdict:
     return _to(row, Role.NONE)
 
 
-def _to(row: Holder, role: str) -> Verdict:
+def _to(row: Account, role: str) -> Verdict:
     if row.role == role:
         return None
     if row.is_last:
@@ -114,7 +83,7 @@ def _to(row: Holder, role: str) -> Verdict:
     )
 
 
-def _write(changes: Sequence[tuple[Holder, Change]], act: ActContext) -> dict[int, Any]:
+def _write(changes: Sequence[tuple[Account, Change]], act: ActContext) -> dict[int, Any]:
     roles = {row.target_id: change.after["role"] for row, change in changes}
     for role in sorted(set(roles.values())):  # one, unless an undo brings several back
         set_role([target for target, wanted in roles.items() if wanted == role], role)
@@ -128,7 +97,7 @@ def set_role(ids: Sequence[int], role: str) -> None:
     User.objects.filter(among("pk", ids)).update(role=role)
 
 
-def _decide_undo(row: Holder, params: Mapping[str, Any], now: datetime) -> Verdict:
+def _decide_undo(row: Account, params: Mapping[str, Any], now: datetime) -> Verdict:
     done = params["receipts"][row.target_id]
     if row.role != done["is"]:
         return Refusal(_("The role was changed again since."))

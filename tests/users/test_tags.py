@@ -45,6 +45,7 @@ def test_tags_of_a_program_may_be_a_list():
         ({"add": "in\u202evisible"}, "add"),
         ({"add": ",".join(f"t{n}" for n in range(21))}, "add"),
         ({"add": ["a,b"]}, "add"),
+        ({"add": 'say "hi"'}, "add"),
         ({"add": "vip", "remove": "VIP"}, "remove"),
     ],
 )

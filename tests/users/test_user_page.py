@@ -16,7 +16,8 @@ from billing.models import Account
 from subscriptions.models import Period, Standing, Subscription
 from tests.factories import make_key, make_session, make_staff, make_user
 from users import services
-from users.models import ApiKey, ReasonCode, Restriction, Session, User
+from users.models import ApiKey, Note, ReasonCode, Restriction, Session, User
+from users.profile_services import add_note, tag
 from users.roles import ROLES, Role
 
 pytestmark = pytest.mark.django_db
@@ -394,7 +395,7 @@ def _more(user, numbers):
 
 
 @pytest.mark.parametrize(
-    ("tab", "statements"), [("", 20), ("access", 19), ("credits", 20), ("audit", 19)]
+    ("tab", "statements"), [("", 19), ("access", 17), ("credits", 18), ("audit", 17)]
 )
 def test_the_number_of_statements_is_known(ana, tab, statements, django_assert_num_queries):
     client = as_role(Role.SUPER_ADMIN)
@@ -492,3 +493,32 @@ def test_the_lift_of_one_restriction_is_filled_in(ana):
     link = re.search(r'href="([^"]+reason_code=fraud_payment)"', page(client, ana)[1])[1]
     form = client.get(link.replace("&amp;", "&")).content.decode()
     assert '<option value="fraud_payment" selected>' in form
+
+
+# Tags and notes
+
+
+def test_tags_and_notes_are_seen_at_a_glance_and_changed_from_there(ana):
+    tag([ana.pk], actor=SYSTEM, add=["vip", "Big spender"], reason="x")
+    add_note([ana.pk], actor=SYSTEM, text="Call <b>before</b> noon.\n\nSpeaks Thai.")
+    _response, shown = page(as_role(Role.SUPPORT), ana)
+    assert shown.index("Big spender") < shown.index("vip") < shown.index("Speaks Thai.")
+    assert "?q=tag%3A%22Big+spender%22" in shown
+    assert "Call &lt;b&gt;before&lt;/b&gt; noon." in shown
+    for code in ("users.tag", "users.add_note"):
+        assert reverse("operate:one", args=[ana.pk, code]) in shown
+
+
+def test_tags_and_notes_are_shown_but_not_offered_to_who_may_only_read(ana):
+    tag([ana.pk], actor=SYSTEM, add=["vip"], reason="x")
+    _response, shown = page(as_role(Role.READ_ONLY), ana)
+    assert ">vip<" in shown
+    assert "No notes." in shown
+    for code in ("users.tag", "users.add_note"):
+        assert reverse("operate:one", args=[ana.pk, code]) not in shown
+
+
+def test_note_that_was_withdrawn_is_not_shown(ana):
+    add_note([ana.pk], actor=SYSTEM, text="A mistake.")
+    Note.objects.update(withdrawn_at=time_now())
+    assert "A mistake." not in page(as_role(Role.SUPER_ADMIN), ana)[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from urllib.parse import urlencode
 
 from django import template
 from django.urls import reverse
@@ -17,6 +18,12 @@ from users.models import Restriction
 register = template.Library()
 
 _DAY = 86_400
+
+
+@register.simple_tag
+def tagged(name: str) -> str:
+    """The query string that lists everybody with this tag."""
+    return "?" + urlencode({"q": f'tag:"{name}"'})
 
 
 @register.simple_tag

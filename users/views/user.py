@@ -24,7 +24,7 @@ from audit.registry import operations as registered
 from audit.registry import user_panels
 from coai_admin.console.errors import answer
 from coai_admin.console.filters import BadParameter
-from users import reports
+from users import remarks, reports
 from users.access import permission
 from users.kept_forms import kept_form
 from users.models import User
@@ -63,6 +63,7 @@ def detail(request: StaffRequest, user_id: int) -> HttpResponse:
         "figures": reports.figures(person, now),
         "live": live,
         "coming": coming,
+        "tags": remarks.tags(user_id),
         "buttons": buttons,
         "more": more,
         "may_lift": LIFT in offered,

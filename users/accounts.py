@@ -1,0 +1,83 @@
+"""What acts on accounts decide on: one row a person, read by one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Now
+
+from audit.targets import among
+from users.models import ApiKey, Restriction, Session, User
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person before the act. ``keys`` are those that work; ``is_last``: no usable super admin
+    would be left without them (see ``users.staffing``)."""
+
+    target_id: int
+    role: str
+    closed_at: datetime | None
+    has_password: bool
+    must_change_password: bool
+    password_changed_at: datetime | None
+    suspended: bool
+    sessions: int
+    keys: int
+    is_last: bool = False
+
+
+def load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[Account]:
+    """The accounts in id order, whatever the parameters: menus load them once for all acts."""
+    people = (
+        User.objects.filter(among("pk", ids))
+        .order_by("pk")
+        .annotate(
+            suspended=is_suspended(),
+            session_count=_count(Session.objects.filter(user=OuterRef("pk"))),
+            key_count=_count(ApiKey.objects.filter(user=OuterRef("pk"), revoked_at__isnull=True)),
+        )
+    )
+    if lock:
+        people = people.select_for_update(no_key=True, of=("self",))
+    return [
+        Account(pk, role, closed, _is_usable(password), *facts)
+        for pk, role, closed, password, *facts in people.values_list(
+            "pk",
+            "role",
+            "closed_at",
+            "password",
+            "must_change_password",
+            "password_changed_at",
+            "suspended",
+            "session_count",
+            "key_count",
+        )
+    ]
+
+
+def _count(rows: QuerySet[Any]) -> Coalesce:
+    counted = rows.order_by().values("user").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted), 0)
+
+
+def _is_usable(password: str) -> bool:
+    return bool(password) and not password.startswith(UNUSABLE_PASSWORD_PREFIX)
+
+
+def is_suspended() -> Exists:
+    """Whether a suspension holds, by the database's clock: whoever asks is about to decide, and the
+    lock they wait for may take a while."""
+    held = Restriction.objects.filter(
+        Q(ends_at__isnull=True) | Q(ends_at__gt=Now()),
+        user=OuterRef("pk"),
+        kind=Restriction.Kind.SUSPENSION,
+        lifted_at__isnull=True,
+        starts_at__lte=Now(),
+    )
+    return Exists(held)
