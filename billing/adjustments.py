@@ -1,4 +1,5 @@
-"""How credits are added and taken by hand: the procedures behind ``billing.adjust_credits``."""
+"""How credits are added, taken and set by hand: the procedures behind ``billing.adjust_credits``
+and ``billing.set_credits``."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
 from audit.targets import among
 from billing import ledger
-from billing.ledger import ADJUST_DOWN, ADJUST_UP, Posting
+from billing.ledger import Posting
 from billing.models import Account
 from coai_admin.console.templatetags.console import credits
 
@@ -29,6 +30,7 @@ class Holding:
     status: int
     balance: Decimal
     held: Decimal
+    version: int
 
 
 def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[Holding]:
@@ -36,12 +38,21 @@ def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[
     if lock:
         accounts = accounts.select_for_update(no_key=True)
     return [
-        Holding(*row) for row in accounts.values_list("user_id", "pk", "status", "balance", "held")
+        Holding(*row)
+        for row in accounts.values_list("user_id", "pk", "status", "balance", "held", "version")
     ]
 
 
 def _decide(row: Holding, params: Mapping[str, Any], now: datetime) -> Verdict:
-    delta = Decimal(params["delta"])
+    return _judge(row, Decimal(params["delta"]))
+
+
+def _decide_set(row: Holding, params: Mapping[str, Any], now: datetime) -> Verdict:
+    return _judge(row, Decimal(params["balance"]) - row.balance)
+
+
+def _judge(row: Holding, delta: Decimal) -> Verdict:
+    """Whether an account can be moved by so much."""
     if delta == 0:
         return None
     if row.status == Account.Status.CLOSED:
@@ -58,15 +69,24 @@ def _decide(row: Holding, params: Mapping[str, Any], now: datetime) -> Verdict:
 def _write(changes: Sequence[tuple[Holding, Change]], act: ActContext) -> dict[int, Any]:
     return _post(
         [
-            (row.target_id, Posting(row.account_id, _code(change.data), change.data, act.reason))
+            (
+                row.target_id,
+                Posting(row.account_id, _code(act, change.data), change.data, act.reason),
+            )
             for row, change in changes
         ],
         act,
     )
 
 
-def _code(delta: Decimal) -> int:
-    return ADJUST_UP if delta > 0 else ADJUST_DOWN
+def _code(act: ActContext, delta: Decimal) -> int:
+    """Under which code the act moves credits up, or down."""
+    up, down = _CODES[act.code]
+    return up if delta > 0 else down
+
+
+def _version(row: Holding) -> int:
+    return row.version
 
 
 def _post(postings: Sequence[tuple[int, Posting]], act: ActContext) -> dict[int, Any]:
@@ -167,7 +187,7 @@ def _write_undo(changes: Sequence[tuple[Reversible, Change]], act: ActContext) -
                 row.target_id,
                 Posting(
                     row.account_id,
-                    _code(change.data),
+                    _code(act, change.data),
                     change.data,
                     act.reason,
                     reverses=row.transfer,
@@ -179,7 +199,14 @@ def _write_undo(changes: Sequence[tuple[Reversible, Change]], act: ActContext) -
     )
 
 
-ADJUST_CREDITS = Procedure(code="billing.adjust_credits", load=_load, decide=_decide, write=_write)
+_ADJUST, _SET = "billing.adjust_credits", "billing.set_credits"
+_CODES = {
+    _ADJUST: (ledger.ADJUST_UP, ledger.ADJUST_DOWN),
+    _SET: (ledger.SET_UP, ledger.SET_DOWN),
+}
+ADJUST_CREDITS = Procedure(code=_ADJUST, load=_load, decide=_decide, write=_write)
 UNDO_ADJUST_CREDITS = Procedure(
-    code="billing.adjust_credits", load=_load_undo, decide=_decide_undo, write=_write_undo
+    code=_ADJUST, load=_load_undo, decide=_decide_undo, write=_write_undo
 )
+SET_CREDITS = Procedure(code=_SET, load=_load, decide=_decide_set, write=_write, version=_version)
+UNDO_SET_CREDITS = Procedure(code=_SET, load=_load_undo, decide=_decide_undo, write=_write_undo)

@@ -21,3 +21,14 @@ class AdjustCreditsForm(OperationForm):
         max_value=MOST_AT_ONCE,
         help_text=_("To be added; with a minus, to be taken."),
     )
+
+
+class SetCreditsForm(OperationForm):
+    """Parameters of ``billing.set_credits``."""
+
+    balance = StrictDecimalField(
+        label=_("Balance"),
+        min_value=Decimal(0),
+        max_value=MOST_AT_ONCE,
+        help_text=_("What the user holds afterwards. Refused if it moves before you confirm."),
+    )

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from audit.people import CreditLimits
 from audit.procedures import ActContext
+from billing.models import Account
 from coai_admin.console.templatetags.console import credits
 
 _DAY = timedelta(days=1)
@@ -20,16 +21,36 @@ _MONTH = timedelta(days=30)
 def within_credit_limits(act: ActContext, ids: Sequence[int]) -> str | None:
     """Why this act would go over the actor's limits; None when it does not. The executor asks under
     the lock on the actor's row, so that two acts at once cannot share one allowance."""
+    delta = Decimal(act.params["delta"])
+    return _within(act, ids, delta, delta, abs(delta) * len(ids))
+
+
+def within_credit_limits_of_setting(act: ActContext, ids: Sequence[int]) -> str | None:
+    """The same for an act that brings balances to a figure: what counts is by how much each moves,
+    which the executor's locks hold still."""
+    if act.actor.credit_limits is None:
+        return None
+    deltas = [
+        Decimal(act.params["balance"]) - balance
+        for balance in Account.objects.filter(user__in=ids).values_list("balance", flat=True)
+    ]
+    least, most = min(deltas, default=Decimal(0)), max(deltas, default=Decimal(0))
+    total = sum(map(abs, deltas), Decimal(0))
+    return _within(act, ids, least, most, total)
+
+
+def _within(
+    act: ActContext, ids: Sequence[int], least: Decimal, most: Decimal, amount: Decimal
+) -> str | None:
+    """``least`` and ``most``: by how much one balance moves; ``amount``: how much moves in all."""
     limits = act.actor.credit_limits
     if limits is None:
         return None
-    delta = Decimal(act.params["delta"])
-    if delta < 0 and not limits.may_take:
+    if least < 0 and not limits.may_take:
         return _("Your role adds credits; it does not take any away.")
     if not ids:
         return None
-    amount = abs(delta) * len(ids)
-    return _over_one_act(limits, amount) or _over_time(limits, act, delta, amount, ids)
+    return _over_one_act(limits, amount) or _over_time(limits, act, most, amount, ids)
 
 
 def _over_one_act(limits: CreditLimits, amount: Decimal) -> str | None:

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from audit.operations import Operation
 from billing import adjustments, services
-from billing.forms import AdjustCreditsForm
-from billing.limits import within_credit_limits
+from billing.forms import AdjustCreditsForm, SetCreditsForm
+from billing.limits import within_credit_limits, within_credit_limits_of_setting
 from coai_admin.console.templatetags.console import credits
 
 
@@ -40,6 +40,20 @@ def _done(params: Mapping[str, Any], number: int) -> str:
     return sentence % {"credits": _amount(params), "users": _users(number)}
 
 
+def _set_sentence(params: Mapping[str, Any], number: int) -> str:
+    return _("Set the credits of %(users)s to %(credits)s") % {
+        "users": _users(number),
+        "credits": credits(Decimal(params["balance"])),
+    }
+
+
+def _set_done(params: Mapping[str, Any], number: int) -> str:
+    return _("Set the credits of %(users)s to %(credits)s.") % {
+        "users": _users(number),
+        "credits": credits(Decimal(params["balance"])),
+    }
+
+
 ADJUST_CREDITS = Operation(
     procedure=adjustments.ADJUST_CREDITS,
     service=services.adjust_credits,
@@ -51,4 +65,15 @@ ADJUST_CREDITS = Operation(
     icon="credits",
     cap=within_credit_limits,
 )
-OPERATIONS = (ADJUST_CREDITS,)
+SET_CREDITS = Operation(
+    procedure=adjustments.SET_CREDITS,
+    service=services.set_credits,
+    inverse=adjustments.UNDO_SET_CREDITS,
+    label=gettext_lazy("Set credits"),
+    sentence=_set_sentence,
+    done=_set_done,
+    form=SetCreditsForm,
+    icon="credits",
+    cap=within_credit_limits_of_setting,
+)
+OPERATIONS = (ADJUST_CREDITS, SET_CREDITS)

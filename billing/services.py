@@ -17,7 +17,7 @@ from audit.execution import execute
 from audit.people import Actor
 from audit.procedures import Receipts
 from billing import ledger, statistics
-from billing.adjustments import ADJUST_CREDITS
+from billing.adjustments import ADJUST_CREDITS, SET_CREDITS
 from billing.ledger import OPENING_BALANCE, OPENING_DEBT, Posting
 
 _CHUNK = 5_000
@@ -62,6 +62,29 @@ def adjust_credits(
         ADJUST_CREDITS,
         users,
         {"delta": ledger.exact(Decimal(delta))},
+        actor=actor,
+        now=now or time_now(),
+        reason=reason,
+        ticket=ticket,
+    )
+
+
+def set_credits(
+    users: Iterable[int],
+    *,
+    actor: Actor,
+    balance: Decimal,
+    reason: str,
+    ticket: str = "",
+    now: datetime | None = None,
+) -> Receipts:
+    """Bring each user's balance to exactly ``balance`` by one transfer of the difference. Below
+    what is held is refused. People who looked before are refused where it moved since: they come
+    through ``billing.operations`` with the version they saw."""
+    return execute(
+        SET_CREDITS,
+        users,
+        {"balance": ledger.exact(Decimal(balance))},
         actor=actor,
         now=now or time_now(),
         reason=reason,

@@ -92,6 +92,10 @@ SAMPLES = {
         "prepare": _subscribed,
         "data": {"ends_at": "1m", "reason": "as agreed"},
     },
+    "billing.set_credits": {
+        "prepare": _with_credits,
+        "data": {"balance": "250.5", "reason": "as agreed"},
+    },
     "billing.adjust_credits": {
         "prepare": _with_credits,
         "data": {"delta": "12.5", "reason": "a gift"},
