@@ -11,13 +11,14 @@ from audit.forms import OperationForm
 from users.account_forms import LONGEST_PASSWORD
 
 _LONGEST_CODE = 32
+_DIGITS = {"inputmode": "numeric", "class": "short"}
 
 
 class CodeField(forms.CharField):
     """A code as it is read off an app or a sheet of paper; spaces in it are forgiven."""
 
     def __init__(self, **kwargs: Any) -> None:
-        attributes = {"autocomplete": "one-time-code", "autocapitalize": "none", "class": "short"}
+        attributes = {"autocomplete": "one-time-code", "autocapitalize": "none"}
         widget = forms.TextInput(attrs={**attributes, **kwargs.pop("attrs", {})})
         super().__init__(max_length=_LONGEST_CODE, widget=widget, **kwargs)
 
@@ -35,9 +36,7 @@ class CodeForm(forms.Form):
 class SetUpForm(forms.Form):
     """Proof that the app took the secret."""
 
-    code = CodeField(
-        label=_("Code that the app shows"), attrs={"inputmode": "numeric"}, help_text=_("6 digits.")
-    )
+    code = CodeField(label=_("Code that the app shows"), attrs=_DIGITS, help_text=_("6 digits."))
 
 
 class ConfirmForm(forms.Form):
@@ -51,7 +50,7 @@ class ConfirmForm(forms.Form):
     )
     code = CodeField(
         label=_("Code of your app"),
-        attrs={"inputmode": "numeric"},
+        attrs=_DIGITS,
         help_text=_("6 digits. Recovery codes do not count here."),
     )
 

@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.testcases import LiveServerThread
 from playwright.sync_api import expect, sync_playwright
 
+from tests.clients import step_down, step_up
 from tests.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
 from tests.factories import make_staff
 from users.roles import Role
@@ -69,10 +70,11 @@ def chromium(site):
         connections.close_all()  # those of the loop; outside of it others are used
 
 
-def session_of(user):
-    """The cookie of somebody who is signed in already."""
+def session_of(user, *, confirmed=True):
+    """The cookie of somebody who is signed in already, and has ``confirmed`` that it is them."""
     client = Client()
     client.force_login(user)
+    (step_up if confirmed else step_down)(client)
     return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 

@@ -7,18 +7,20 @@ from users.roles import Role
 
 
 class Place(NamedTuple):
-    """``type`` is what is typed into its fields, which are left then; ``open`` are the elements
-    that are pressed then, and ``shows`` is what comes of that."""
+    """``role`` is who looks, or another of the world's sessions. ``type`` is what is typed into its
+    fields, which are left then; ``open`` are the elements that are pressed then, and ``shows`` is
+    what comes of that."""
 
     name: str
     address: str
-    role: Role | None = Role.SUPER_ADMIN
+    role: Role | str | None = Role.SUPER_ADMIN
     status: int = 200
     type: tuple[tuple[str, str], ...] = ()
     open: tuple[str, ...] = ()
     shows: str = ""
 
 
+SECOND_FACTOR = "/admin/account/second-factor/"
 USERS, ANA = "/admin/users/", "/admin/users/{ana}/"
 FEW = f"{USERS}?q=person"  # fewer rows than a page has: looking at fifty takes time
 ADJUST = f"{ANA}billing.adjust_credits/"
@@ -92,8 +94,30 @@ PLACES = (
     Place("import-running", "/admin/imports/{importing}/"),
     Place("service-keys", "/admin/service-keys/"),
     Place("service-key-new", "/admin/service-keys/new/"),
+    Place("own-account", "/admin/account/"),
+    Place("own-account-second-factor", "/admin/account/", "owner"),
     Place("own-password", "/admin/account/password/"),
     Place("own-sessions", "/admin/account/sessions/"),
+    Place("own-second-factor-none", SECOND_FACTOR),
+    Place("own-second-factor", SECOND_FACTOR, "owner"),
+    Place("own-second-factor-set-up", f"{SECOND_FACTOR}set-up/"),
+    Place("own-second-factor-replace", f"{SECOND_FACTOR}set-up/", "owner"),
+    Place(
+        "own-recovery-codes",
+        SECOND_FACTOR,
+        "owner",
+        open=("text=Make ten new ones",),
+        shows="ol.codes",
+    ),
+    Place(
+        "own-second-factor-remove",
+        SECOND_FACTOR,
+        "owner",
+        open=("[data-dialog-open=remove]",),
+        shows="dialog#remove",
+    ),
+    Place("confirm", "/admin/account/confirm/?next=/admin/", "confirming"),
+    Place("sign-in-code", "/admin/account/sign-in/code/", "half in"),
     Place("bad-request", f"{USERS}?nonsense=1", status=400),
     Place("forbidden", f"{ANA}users.suspend/", Role.READ_ONLY, status=403),
     Place("not-found", "/admin/nothing-is-here/", status=404),

@@ -1,6 +1,8 @@
 """Every page as it stands: accessible, within its content security policy, and as wide as its
 window; on a desk and on a phone, light and dark."""
 
+from datetime import timedelta
+
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
@@ -8,6 +10,7 @@ from tests import database
 from tests.browser.conftest import Visits
 from tests.browser.pages import PLACES
 from tests.browser.world import make_world
+from users import step_up
 
 # The world is there before a test's own transaction begins, so that the site sees it.
 pytestmark = [pytest.mark.browser, pytest.mark.django_db]
@@ -28,8 +31,9 @@ RUN_AXE = """async (options) => {
 
 @pytest.fixture(scope="module")
 def world(site, tmp_path_factory, django_db_blocker):
-    """One world for all pages: they only look."""
-    with django_db_blocker.unblock():
+    """One world for all pages: they only look, for longer than a step-up lasts."""
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step_up, "LASTS", timedelta(days=1))
         yield make_world(tmp_path_factory.mktemp("world"))
         database.empty()
 

@@ -3,6 +3,9 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
 from django.utils.timezone import now as time_now
 
 from audit import selection
@@ -12,6 +15,8 @@ from billing.services import adjust_credits, copy_statistics
 from subscriptions.loading import LoadedPeriod, LoadedSubscription, load_subscriptions
 from tests.browser.conftest import session_of
 from tests.factories import make_key, make_session, make_staff, make_user, make_users
+from tests.hashing import PASSWORD
+from tests.users.codes import enrolled
 from tests.users.imports.deployments import Deployment, run
 from users import services
 from users.import_models import ImportRun
@@ -46,7 +51,7 @@ def make_world(folder):
     imported = import_people(folder)
     entry = AuditEntry.objects.filter(act_id=act.act_id).order_by("-pk").first()
     return {
-        "staff": {role: session_of(user) for role, user in staff.items()},
+        "staff": {role: session_of(user) for role, user in staff.items()} | make_owner(),
         "ana": ana.pk,
         "wide": wide.pk,
         "nobody": make_user("new.here", email=None).pk,
@@ -55,6 +60,20 @@ def make_world(folder):
         "selection": chosen.id,
         "imported": imported.pk,
         "importing": begin_import(now, imported).pk,
+    }
+
+
+def make_owner():
+    """Somebody with a second factor, at three places: in, about to confirm who they are, and on
+    their way in."""
+    owner, _app = enrolled("owner", role=Role.SUPPORT)
+    half_in = Client()
+    half_in.post(reverse("account:sign_in"), {"login": "owner", "password": PASSWORD})
+    owner.refresh_from_db()  # signing in strengthened the hash, on which sessions depend
+    return {
+        "owner": session_of(owner),
+        "confirming": session_of(owner, confirmed=False),
+        "half in": half_in.cookies[settings.SESSION_COOKIE_NAME].value,
     }
 
 
