@@ -134,6 +134,13 @@ class User(AbstractBaseUser):
         return roles.rank(self.role)
 
     @property
+    def uses_shortcuts(self) -> bool:
+        """Whether single keys are shortcuts for this person. Their preferences should be loaded
+        with them."""
+        preferences: Preferences | None = getattr(self, "preferences", None)
+        return preferences is None or preferences.shortcuts
+
+    @property
     def credit_limits(self) -> CreditLimits | None:
         """How many credits this person may move by hand; None: as many as they like."""
         return roles.CREDIT_LIMITS.get(roles.Role(self.role))

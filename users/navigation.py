@@ -65,26 +65,29 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
 
 def context(request: HttpRequest) -> dict[str, Any]:
     """``navigation``, ``session_clock``, ``site_mode``, ``may_search`` (users, from the top of the
-    page) and ``asks_no_second_factor`` (of staff: development only) for every template."""
+    page), ``shortcuts`` (whether single keys are any for this person) and
+    ``asks_no_second_factor`` (of staff: development only) for every template."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {"site_mode": settings.MODE}
     return {
         "site_mode": settings.MODE,
-        "navigation": _sections(request),
+        "navigation": sections(request),
         "session_clock": _clock(request),
         "may_search": user.may("users.browse") and not owes_second_factor(request),
+        "shortcuts": user.uses_shortcuts,
         "asks_no_second_factor": user.is_staff and not settings.REQUIRE_STAFF_MFA,
     }
 
 
-def _sections(request: HttpRequest) -> list[dict[str, Any]]:
-    sections = []
+def sections(request: HttpRequest) -> list[dict[str, Any]]:
+    """Where this person can go, by section: ``label`` and ``items`` (label, url, icon, current)."""
+    found = []
     for label, places in NAVIGATION:
         items = [_item(request, place) for place in places if _offered(request, place)]
         if items:
-            sections.append({"label": label, "items": items})
-    return sections
+            found.append({"label": label, "items": items})
+    return found
 
 
 def _offered(request: HttpRequest, place: Place) -> bool:

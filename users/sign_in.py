@@ -126,6 +126,7 @@ class SignInBackend(BaseBackend):
         """Whose session this is, unless the account is closed or suspended meanwhile: asked at
         every request."""
         free = User.objects.unrestricted(SUSPENSION, time_now())
+        free = free.select_related("preferences")  # every page asks how they like it
         return free.filter(pk=user_id, closed_at__isnull=True).first()
 
 

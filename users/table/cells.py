@@ -81,6 +81,11 @@ class Sheet:
         return escape(_("Select %(name)s"))
 
     @cached_property
+    def look(self) -> str:
+        """How the quick look at a row is called, with a place for the name."""
+        return escape(_("Quick look at %(name)s"))
+
+    @cached_property
     def acts(self) -> str:
         """How the menu of a row is called, with a place for the name."""
         return escape(_("Acts on %(name)s"))
@@ -260,11 +265,14 @@ def draw(
 
 
 def _menu(row: UserRow, sheet: Sheet) -> str:
-    """The ⋯ of a row: a link to the page of its acts, opened by scripts as a menu in place."""
-    url, label = f"{sheet.here}{row.pk}/acts/", sheet.acts % {"name": escape(row.username)}
+    """The quick look and the ⋯ of a row: links to pages, opened by scripts beside the list and as a
+    menu in place."""
+    here, name = f"{sheet.here}{row.pk}/", {"name": escape(row.username)}
     return (
-        f'<td class="pin-menu c-menu"><a class="acts-key" href="{url}" data-menu-url="{url}"'
-        f' aria-haspopup="true" aria-expanded="false" aria-label="{label}">{icon("dots")}</a></td>'
+        f'<td class="pin-menu c-menu"><a class="look-key" href="{here}look/" data-look'
+        f' aria-label="{sheet.look % name}">{icon("eye")}</a>'
+        f'<a class="acts-key" href="{here}acts/" data-menu-url="{here}acts/" aria-haspopup="true"'
+        f' aria-expanded="false" aria-label="{sheet.acts % name}">{icon("dots")}</a></td>'
     )
 
 

@@ -1,7 +1,11 @@
-/* Single keys: / search, j k rows, x select, Enter open, . acts, ? help. Off in fields, and switched off for good in the help. */
+/*
+  Single keys: / search, j k rows, x select, Enter open, . acts, ? help. Off in fields, for those who switched them off in their
+  account (data-shortcuts of the body), and in a browser where the help switched them off.
+*/
 const STORED = "coai.keys";
 
-function isOn() {
+export function keysAreOn() {
+  if (document.body.dataset.shortcuts === "off") return false;
   try {
     return localStorage.getItem(STORED) !== "off";
   } catch {
@@ -10,7 +14,8 @@ function isOn() {
 }
 
 for (const box of document.querySelectorAll("[data-keys-switch]")) {
-  box.checked = isOn();
+  box.checked = keysAreOn();
+  box.disabled = document.body.dataset.shortcuts === "off";
   box.addEventListener("change", () => {
     try {
       localStorage.setItem(STORED, box.checked ? "on" : "off");
@@ -29,6 +34,7 @@ function go(row) {
   row.tabIndex = -1;
   row.focus({ preventScroll: true });
   row.scrollIntoView({ block: "nearest" });
+  row.dispatchEvent(new CustomEvent("row:current", { bubbles: true }));
 }
 
 function step(by) {
@@ -68,6 +74,6 @@ document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   const inField = event.target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
   const inLayer = document.querySelector("dialog[open], [popover]:popover-open, details.menu[open]");
-  if (inField || inLayer || !isOn()) return;
+  if (inField || inLayer || !keysAreOn()) return;
   if (event.key in keys && keys[event.key]()) event.preventDefault();
 });

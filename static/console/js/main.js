@@ -8,6 +8,8 @@ import "./selection.js";
 import "./unfold.js";
 import "./shown-when.js";
 import "./keyboard.js";
+import "./palette.js";
+import "./look.js";
 import "./busy.js";
 import "./unsaved.js";
 import "./requests.js";
