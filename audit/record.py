@@ -53,7 +53,7 @@ def acts(
 ) -> None:
     """Store one chunk of an act: its row (``first``) or grown counts, a receipt per target, an
     entry per change."""
-    _act_row(act, receipts, first=first)
+    _act_row(act, receipts, personal=personal, first=first)
     _copy(_RECEIPT, [_receipt(act, row, undo) for row in receipts])
     changed = [row for row in receipts if row.outcome == Receipt.Outcome.CHANGED]
     request_id, ip = circumstances.request_id(), circumstances.ip()
@@ -143,7 +143,9 @@ def entry(
     return entry_id
 
 
-def _act_row(act: ActContext, receipts: Sequence[TargetReceipt], *, first: bool) -> None:
+def _act_row(
+    act: ActContext, receipts: Sequence[TargetReceipt], *, personal: frozenset[str], first: bool
+) -> None:
     counts = {
         name: sum(1 for row in receipts if row.outcome == outcome)
         for name, outcome in (
@@ -162,7 +164,7 @@ def _act_row(act: ActContext, receipts: Sequence[TargetReceipt], *, first: bool)
         code=act.code,
         actor_id=act.actor.pk,
         actor_name=act.actor.username,
-        params=json.loads(as_json({k: v for k, v in act.params.items() if k != "receipts"})),
+        params=_parameters(act, personal),
         reason=act.reason,
         ticket=act.ticket,
         undoes_id=act.undoes,
@@ -171,6 +173,13 @@ def _act_row(act: ActContext, receipts: Sequence[TargetReceipt], *, first: bool)
         created_at=act.now,
         **counts,
     )
+
+
+def _parameters(act: ActContext, personal: frozenset[str]) -> Any:
+    """The parameters that stand in the act. Personal data stand in the entries alone, apart."""
+    left_out = personal | {"receipts"}
+    kept = {name: value for name, value in act.params.items() if name not in left_out}
+    return json.loads(as_json(kept))
 
 
 def _entry_ids(number: int) -> list[int]:

@@ -344,6 +344,10 @@ OUTBOX_HANDLERS: dict[str, str] = {
 LETTERS: dict[str, str] = {  # who finds what each letter needs; templates/mail/<name>.txt says it
     "password_changed": "users.mail.to_user",
     "password_link": "users.password_sending.letter",
+    "verify_email": "users.email_verifying.letter",
+    "verify_new_email": "users.email_changes.to_verify",
+    "email_changing": "users.email_changes.to_keep",
+    "email_changed": "users.email_changes.to_keep",
     "second_factor_changed": "users.mail.to_user",
     "second_factor_reset": "users.mail.to_user",
 }

@@ -63,6 +63,7 @@ MODEL_WRITERS = {
     "Event": {"subscriptions.lifecycle"},
     "OutboxMessage": {"audit.outbox"},
     "PasswordLink": {"users.password_links"},
+    "EmailChange": {"users.email_changes", "users.email_changing"},
     "Tag": {"users.tagging"},
     "Tagging": set(),
     "Note": {"users.notes"},

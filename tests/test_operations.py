@@ -22,12 +22,25 @@ from subscriptions.models import Period, Standing, Subscription
 from tests import checksum
 from tests.factories import make_key, make_session, make_staff, make_user, make_users
 from users import profile_services, roles, services
-from users.models import ApiKey, Note, PasswordLink, Restriction, Session, Tagging, User
+from users.models import (
+    ApiKey,
+    EmailChange,
+    Note,
+    PasswordLink,
+    Restriction,
+    Session,
+    Tagging,
+    User,
+)
 from users.roles import Role
 
 pytestmark = pytest.mark.django_db
 
 END = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def _bouncing(ids):
+    User.objects.filter(pk__in=ids).update(email_state="bouncing")
 
 
 def _with_access(ids):
@@ -100,6 +113,12 @@ SAMPLES = {
         "prepare": _with_credits,
         "data": {"delta": "12.5", "reason": "a gift"},
     },
+    "users.change_email": {
+        "prepare": list,
+        "data": {"email": "another@example.net", "reason": "asked"},
+    },
+    "users.verify_email": {"prepare": list, "data": {"reason": "showed the letter"}},
+    "users.resend_verification": {"prepare": _bouncing, "data": {"reason": "has room again"}},
     "users.send_password_link": {"prepare": _with_access, "data": {"reason": "forgot it"}},
     "users.suspend": {
         "prepare": _with_access,
@@ -174,6 +193,12 @@ def state(ids):
         "tags": Tagging.objects.filter(user__in=ids).values_list("user", "tag__name"),
         "notes": Note.objects.filter(user__in=ids, withdrawn_at=None).values_list("user", "text"),
         "links": open_links.values_list("user", "email"),
+        "changes": EmailChange.objects.filter(
+            user__in=ids, verified_at=None, cancelled_at=None
+        ).values_list("user", "new_email"),
+        "addresses": User.objects.filter(pk__in=ids).values_list(
+            "pk", "email", "email_state", "email_verified_at"
+        ),
     }
     return {
         **_subscriptions(ids),

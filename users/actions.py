@@ -7,6 +7,8 @@ from audit.actions import Action, Kind
 ACTIONS = (
     Action("account.sign_in", _("Sign in"), Kind.ACCESS, "sign-in"),
     Action("account.choose_password", _("Choose a password by a link"), Kind.ACCESS, "lock"),
+    Action("account.verify_email", _("Verify an address by a link"), Kind.ACCESS, "mail"),
+    Action("account.keep_email", _("Keep an address by a link"), Kind.ACCESS, "mail"),
     Action("account.change_password", _("Change own password"), Kind.ACCESS, "lock"),
     Action("account.step_up", _("Confirm who one is"), Kind.ACCESS, "roles"),
     Action("account.step_up_locked", _("Lock confirming: wrong codes"), Kind.ACCESS, "lock"),

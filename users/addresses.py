@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db.models import Value
@@ -38,15 +39,19 @@ def is_taken(email: str, *, by_other_than: int | None = None) -> bool:
 
 
 def readdress(
-    user: User, email: str | None, *, verified_at: datetime | None, now: datetime
+    user: User,
+    email: str | None,
+    *,
+    verified_at: datetime | None,
+    state: str = User.EmailState.OK,
+    now: datetime,
 ) -> None:
     """Give a locked user another address. Links to choose a password that were mailed to the one
     before are revoked.
 
     Raises IntegrityError when somebody has the address.
     """
-    user.email, user.email_verified_at = email, verified_at
-    user.email_state = User.EmailState.OK
+    user.email, user.email_verified_at, user.email_state = email, verified_at, state
     user.save(update_fields=["email", "email_verified_at", "email_state"])
     password_links.revoke([user.pk], now=now)
 
@@ -56,3 +61,14 @@ def mark_verified(user: User, *, now: datetime) -> None:
     if user.email_verified_at is None:
         user.email_verified_at = now
         user.save(update_fields=["email_verified_at"])
+
+
+def set_verified(users: Sequence[int], at: datetime | None) -> None:
+    """Note for these users, in one statement, when their address was verified; None: never."""
+    User.objects.filter(pk__in=users).update(email_verified_at=at)
+
+
+def clear_bounces(users: Sequence[int]) -> None:
+    """Forget, in one statement, that mail to these users came back."""
+    bouncing = User.objects.filter(pk__in=users, email_state=User.EmailState.BOUNCING)
+    bouncing.update(email_state=User.EmailState.OK)

@@ -119,7 +119,13 @@ def is_address(text: str | None) -> bool:
         validate_email(text)
     except ValidationError:
         return False
-    return True
+    return text is not None and has_plain_name(text)
+
+
+def has_plain_name(address: str) -> bool:
+    """Whether what stands before the @ is ASCII. Django's check takes letters whose other case is
+    (ı for i), and a mail server may take one for the other: somebody else's address."""
+    return address.rpartition("@")[0].isascii()
 
 
 def link_to(page: str, token: str) -> str:

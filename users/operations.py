@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from users import (
+    email_operations,
     password_operations,
     profile_operations,
     reauthentication_operations,
@@ -14,6 +15,7 @@ from users import (
 OPERATIONS = (
     *restriction_operations.OPERATIONS,
     *profile_operations.OPERATIONS,
+    *email_operations.OPERATIONS,
     *password_operations.OPERATIONS,
     *reauthentication_operations.OPERATIONS,
     *second_factor_operations.OPERATIONS,

@@ -8,12 +8,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 
 from audit.people import Reader
 from coai_admin.console.masks import masked_email, masked_ip
 from users import agents
-from users.models import ApiKey, PasswordLink, Restriction, Session, User
+from users.email_changes import OPEN
+from users.models import ApiKey, EmailChange, PasswordLink, Restriction, Session, User
 from users.password_links import Life, life
 
 _MOST = 200
@@ -43,9 +45,12 @@ class Figures:
 
 
 def person(user_id: int) -> User | None:
-    """The user with account, standing and plan, in one statement; None for nobody."""
+    """The user with account, standing and plan, and ``changing`` (the address on its way, and
+    until when it can be verified), in one statement; None for nobody."""
     people = User.objects.select_related("account", "standing__subscription__tier")
-    return people.filter(pk=user_id).first()
+    pending = EmailChange.objects.filter(OPEN, user=OuterRef("pk"))
+    changing = Subquery(pending.values(json=JSONObject(to="new_email", until="expires_at"))[:1])
+    return people.annotate(changing=changing).filter(pk=user_id).first()
 
 
 def figures(user: User, now: datetime) -> Figures:
@@ -77,6 +82,7 @@ class Address:
     state: str
     state_label: str
     verified_at: datetime | None
+    changing_to: str = ""
 
 
 _ADDRESS_MARKS = {
@@ -87,15 +93,19 @@ _ADDRESS_MARKS = {
 }
 
 
-def address(user: User, viewer: Reader) -> Address:
-    """The user's address, whole or masked."""
+def address(user: User, viewer: Reader, now: datetime) -> Address:
+    """The address of somebody that ``person`` found, and the one about to replace it; whole or
+    masked."""
     masked = viewer.sees_masked("users.inspect")
+    changing = getattr(user, "changing", None)
+    to = changing["to"] if changing and now < datetime.fromisoformat(changing["until"]) else ""
     return Address(
         text=(masked_email(user.email) if masked else user.email) or "",
         masked=masked,
         state=_ADDRESS_MARKS[User.EmailState(user.email_state)],
         state_label=user.get_email_state_display(),
         verified_at=user.email_verified_at,
+        changing_to=(masked_email(to) if masked else to) or "",
     )
 
 

@@ -395,7 +395,7 @@ def _more(user, numbers):
 
 
 @pytest.mark.parametrize(
-    ("tab", "statements"), [("", 19), ("access", 17), ("credits", 18), ("audit", 17)]
+    ("tab", "statements"), [("", 17), ("access", 15), ("credits", 16), ("audit", 15)]
 )
 def test_the_number_of_statements_is_known(ana, tab, statements, django_assert_num_queries):
     client = as_role(Role.SUPER_ADMIN)

@@ -20,9 +20,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from coai_admin.console.errors import answer, unavailable
-from users import password_links, password_sending
+from users import email_changes, email_verifying, password_links, password_sending
 from users.access import public
 from users.account_forms import NewPasswordForm
+from users.email_changes import LinkOver
+from users.models import User
 from users.password_links import Life
 from users.passwords import TooBusy
 
@@ -85,3 +87,53 @@ def choose_password(request: HttpRequest, token: str) -> HttpResponse:
 
 def _show(request: HttpRequest, form: Any) -> HttpResponse:
     return render(request, "account/choose_password.html", {"form": form})
+
+
+@mailed
+def verify_email(request: HttpRequest, token: str) -> HttpResponse:
+    """Verify an address by a link from a letter: a new one, which counts from then on, or the one
+    that somebody has."""
+    now = time_now()
+    change = email_changes.by_token(token, email_changes.VERIFY)
+    user = change.user if change else email_verifying.by_token(token, now=now)
+    if user is None:
+        return over(request)
+    email = change.new_email if change else user.email
+    try:
+        if change and (why := email_changes.why_not(change, email_changes.VERIFY, now)):
+            return over(request, why)
+        if request.method == "POST" and change:
+            email_changes.verify(change, keep_session=_own_session(request, user), now=now)
+        elif request.method == "POST":
+            email_verifying.verify_present(token, now=now)
+    except LinkOver as error:
+        return over(request, str(error))
+    context = {"name": user.username, "email": email, "changes": change is not None}
+    return render(request, "account/verify_email.html", _done(request) | context)
+
+
+def _own_session(request: HttpRequest, user: User) -> str | None:
+    """The session of this request, if the link's owner is signed in by it."""
+    return request.session.row.pk if request.user == user else None  # type: ignore[attr-defined]
+
+
+def _done(request: HttpRequest) -> dict[str, Any]:
+    return {"done": request.method == "POST"}
+
+
+@mailed
+def keep_email(request: HttpRequest, token: str) -> HttpResponse:
+    """Keep one's address, or have it back, by the link that told of its change."""
+    now = time_now()
+    change = email_changes.by_token(token, email_changes.KEEP)
+    if change is None:
+        return over(request)
+    if why := email_changes.why_not(change, email_changes.KEEP, now):
+        return over(request, why)
+    if request.method == "POST":
+        try:
+            email_changes.keep(change, now=now)
+        except LinkOver as error:
+            return over(request, str(error))
+    context = {"name": change.user.username, "email": change.old_email, "to": change.new_email}
+    return render(request, "account/keep_email.html", _done(request) | context)

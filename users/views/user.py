@@ -59,7 +59,7 @@ def detail(request: StaffRequest, user_id: int) -> HttpResponse:
     context = {
         "person": person,
         "now": now,
-        "address": reports.address(person, request.user),
+        "address": reports.address(person, request.user, now),
         "figures": reports.figures(person, now),
         "live": live,
         "coming": coming,
