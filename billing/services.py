@@ -142,6 +142,28 @@ def post_opening_balances(
 
 
 @transaction.atomic
+def open_accounts_bringing(
+    rows: Iterable[Opening], *, now: datetime, actor: Actor, reason: str
+) -> Opened:
+    """Give new users their accounts with what they bring along: as ``open_accounts`` and then
+    ``post_opening_balances``, but each row is written once."""
+    openings = list(rows)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO billing_account (user_id, opening_used, overdraft_limit, updated_at)
+            SELECT new.user_id, new.used, greatest(0, -new.balance), %s
+              FROM unnest(%s::bigint[], %s::numeric[], %s::numeric[])
+                   AS new (user_id, balance, used)
+             ORDER BY new.user_id
+            ON CONFLICT DO NOTHING
+            """,
+            [now, *([row[place] for row in openings] for place in range(3))],
+        )
+    return post_opening_balances(openings, now=now, actor=actor, reason=reason)
+
+
+@transaction.atomic
 def _open_chunk(rows: Sequence[Opening], *, now: datetime, actor: Actor, reason: str) -> Opened:
     standings = _standings([row.user_id for row in rows])
     if len(standings) < len(rows):
@@ -169,7 +191,7 @@ def _open_chunk(rows: Sequence[Opening], *, now: datetime, actor: Actor, reason:
     booked = ledger.post(postings, now=now, actor_id=actor.pk)
     # The overdraft limit was made to fit under lock.
     assert None not in booked
-    statistics.copy_users([row.user_id for _standing, row in differing])
+    statistics.copy_users([row.user_id for row in rows])
     first = sum(standing.times == 0 for standing, _row in differing)
     return Opened(first, len(differing) - first, len(rows) - len(differing))
 
@@ -195,10 +217,22 @@ def _standings(user_ids: Sequence[int]) -> dict[int, _Standing]:
 
 
 def _set_openings(differing: Sequence[tuple[_Standing, Opening]]) -> None:
-    needed = [
-        max(standing.overdraft_limit, standing.opened - row.balance - standing.available)
+    """Note what was used before, and let the overdraft limit fit, where it is not so already."""
+    wanted = [
+        (
+            standing.account_id,
+            row.used,
+            max(standing.overdraft_limit, standing.opened - row.balance - standing.available),
+        )
         for standing, row in differing
     ]
+    there = [
+        (standing.account_id, standing.opening_used, standing.overdraft_limit)
+        for standing, _row in differing
+    ]
+    changed = [new for new, old in zip(wanted, there, strict=True) if new != old]
+    if not changed:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -208,9 +242,5 @@ def _set_openings(differing: Sequence[tuple[_Standing, Opening]]) -> None:
                    AS new (id, used, overdraft_limit)
              WHERE a.id = new.id
             """,
-            [
-                [standing.account_id for standing, _row in differing],
-                [row.used for _standing, row in differing],
-                needed,
-            ],
+            [list(column) for column in zip(*changed, strict=True)],
         )

@@ -320,6 +320,25 @@ def test_openings_take_as_many_statements_for_one_as_for_a_thousand():
     assert defects() == []
 
 
+def test_new_users_bring_along_credits_debts_and_nothing():
+    brought = [(Decimal("12.5"), Decimal(3)), (Decimal("-7.25"), Decimal(0)), (Decimal(0),) * 2]
+    people = [User.objects.create(username=f"new{n}", password="!") for n in range(3)]
+    rows = [Opening(user.pk, *each) for user, each in zip(people, brought, strict=True)]
+
+    def open_them():
+        return services.open_accounts_bringing(rows, now=NOON, actor=SYSTEM, reason="import")
+
+    assert open_them() == (2, 0, 1)
+    accounts = Account.objects.filter(user__in=people).order_by("pk")
+    assert [(each.balance, each.opening_used) for each in accounts] == brought
+    assert [each.overdraft_limit for each in accounts] == [0, Decimal("7.25"), 0]
+    statistics = Statistics.objects.filter(user__in=people).order_by("user")
+    assert [(each.balance, each.used) for each in statistics] == brought
+    assert open_them() == (0, 0, 3)
+    assert Transfer.objects.filter(account__in=accounts).count() == 2
+    assert defects() == []
+
+
 def test_new_user_has_an_account():
     user = make_user()
     assert reports.account_facts([user.pk])[user.pk].balance == 0

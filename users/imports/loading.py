@@ -15,7 +15,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 
 from audit.procedures import ActContext
-from billing.services import Opening, open_accounts, post_opening_balances
+from billing.services import Opening, open_accounts_bringing, post_opening_balances
 from subscriptions.importing import Told, retell, take_over
 from users.imports.merging import Here, Outcome, Person, Settings, merge
 from users.imports.secrecy import as_json
@@ -138,7 +138,7 @@ class Loader:
         self._create(new)
         self._update([outcome for outcome in known if outcome.touches_user])
         self._keys(outcomes)
-        self._balances(outcomes)
+        self._balances(new, known)
         self._standings(new, known)
         self._restrictions(outcomes)
         self._legacy(outcomes)
@@ -159,8 +159,6 @@ class Loader:
             with cursor.copy(_USERS) as copy:
                 for outcome in new:
                     copy.write_row(self._user(outcome))
-        ids = [outcome.user_id for outcome in new if outcome.user_id is not None]
-        open_accounts(ids, now=self.settings.now)
 
     def _user(self, outcome: Outcome) -> tuple[Any, ...]:
         return (
@@ -224,16 +222,14 @@ class Loader:
                 ],
             )
 
-    def _balances(self, outcomes: Sequence[Outcome]) -> None:
-        openings = [
-            Opening(each.user_id, *each.opening)
-            for each in outcomes
-            if each.opening is not None and each.user_id is not None
-        ]
-        if openings:
-            post_opening_balances(
-                openings, now=self.settings.now, actor=self.act.actor, reason=self.act.reason
-            )
+    def _balances(self, new: Sequence[Outcome], known: Sequence[Outcome]) -> None:
+        circumstances: Any = {
+            "now": self.settings.now,
+            "actor": self.act.actor,
+            "reason": self.act.reason,
+        }
+        open_accounts_bringing(_openings(new), **circumstances)
+        post_opening_balances(_openings(known), **circumstances)
 
     def _standings(self, new: Sequence[Outcome], known: Sequence[Outcome]) -> None:
         take_over([_told(each) for each in new])
@@ -311,6 +307,14 @@ def _person(row: tuple[Any, ...], here: Mapping[int | None, Here]) -> Person:
         key_taken=taken,
         here=here.get(user_id),
     )
+
+
+def _openings(outcomes: Sequence[Outcome]) -> list[Opening]:
+    return [
+        Opening(each.user_id, *each.opening)
+        for each in outcomes
+        if each.opening is not None and each.user_id is not None
+    ]
 
 
 def _told(outcome: Outcome) -> Told:
