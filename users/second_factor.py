@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import structlog
 from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
 from allauth.core.internal.cryptokit import compare_user_code
@@ -20,7 +21,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter, get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import format_hotp_value, generate_totp_secret, hotp_value
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Subquery
@@ -32,6 +33,8 @@ from users.models import User
 PERIOD = 30  # seconds; one code before and one after are taken, for clocks that differ
 TOTP, RECOVERY = Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES
 _PENDING = "second_factor_pending"
+
+log = structlog.get_logger(__name__)
 
 
 class Adapter(DefaultMFAAdapter):
@@ -56,6 +59,17 @@ def _fernet(secret: str) -> Fernet:
     return Fernet(base64.urlsafe_b64encode(key))
 
 
+def _open(sealed: str) -> str | None:
+    """The secret; None where neither SECRET_KEY nor a fallback opens it. Its owner's second factor
+    has to be reset then."""
+    try:
+        return str(get_adapter().decrypt(sealed))
+    except InvalidToken:
+        if sealed:
+            log.exception("second_factor_unreadable")
+        return None
+
+
 class Enrolment(NamedTuple):
     """Somebody's second factor."""
 
@@ -70,7 +84,8 @@ def enrolment(user: User) -> Enrolment | None:
     totp, recovery = rows.get(TOTP), rows.get(RECOVERY)
     if totp is None:
         return None
-    left = len(recovery.wrap().get_unused_codes()) if recovery else 0
+    readable = recovery is not None and _open(recovery.data["seed"]) is not None
+    left = len(RecoveryCodes(recovery).get_unused_codes()) if readable else 0
     return Enrolment(totp.created_at, totp.last_used_at, left)
 
 
@@ -91,16 +106,28 @@ def accept_code(user: User, code: str, *, now: datetime) -> bool:
     """Whether ``code`` is one that the app of ``user`` shows about ``now``, and newer than any that
     was accepted before. It is used up by this."""
     row = Authenticator.objects.select_for_update().filter(user=user, type=TOTP).first()
-    if row is None:
+    secret = _open(row.data["secret"]) if row else None
+    if row is None or secret is None:
         return False
-    secret = get_adapter().decrypt(row.data["secret"])
     counter = _counter(secret, code, now)
     if counter is None or counter <= row.data.get("last_counter", 0):
         return False
     row.data = {"secret": get_adapter().encrypt(secret), "last_counter": counter}
     row.last_used_at = now
     row.save(update_fields=["data", "last_used_at"])
+    if settings.SECRET_KEY_FALLBACKS:
+        _reseal_recovery_codes(user)
     return True
+
+
+def _reseal_recovery_codes(user: User) -> None:
+    """Put them under today's key, as ``accept_code`` puts its own secret: an old key can be let go
+    once everybody has signed in since."""
+    row = Authenticator.objects.select_for_update().filter(user=user, type=RECOVERY).first()
+    seed = _open(row.data["seed"]) if row else None
+    if row is not None and seed is not None:
+        row.data["seed"] = get_adapter().encrypt(seed)
+        row.save(update_fields=["data"])
 
 
 def _counter(secret: str, code: str, now: datetime) -> int | None:
@@ -116,7 +143,7 @@ def _counter(secret: str, code: str, now: datetime) -> int | None:
 def accept_recovery_code(user: User, code: str, *, now: datetime) -> bool:
     """Whether ``code`` is an unused recovery code of ``user``. It is used up by this."""
     row = Authenticator.objects.select_for_update().filter(user=user, type=RECOVERY).first()
-    if row is None or not RecoveryCodes(row).validate_code(code):
+    if row is None or _open(row.data["seed"]) is None or not RecoveryCodes(row).validate_code(code):
         return False
     Authenticator.objects.filter(pk=row.pk).update(last_used_at=now)
     return True
@@ -147,10 +174,10 @@ def note_use(request: HttpRequest, user: User, kind: str) -> None:
 def pending_secret(request: HttpRequest) -> str:
     """The secret that this session offers to an app, until a code proves that the app has it. It
     stands in the session encrypted."""
-    sealed = request.session.get(_PENDING)
-    if sealed is None:
-        sealed = request.session[_PENDING] = get_adapter().encrypt(generate_totp_secret())
-    secret: str = get_adapter().decrypt(sealed)
+    secret = _open(request.session.get(_PENDING, ""))
+    if secret is None:
+        secret = str(generate_totp_secret())
+        request.session[_PENDING] = get_adapter().encrypt(secret)
     return secret
 
 

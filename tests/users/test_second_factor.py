@@ -124,6 +124,32 @@ def test_secrets_are_kept_encrypted_under_the_key_of_the_site(visitor, clock, se
     assert second_factor.accept_code(user, App(secret).code(), now=now())
 
 
+def test_recovery_codes_come_under_a_new_key_when_the_app_is_used(visitor, clock, settings):
+    user = person()
+    visitor.sign_in("ana")
+    app, codes = set_up(visitor)
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another-key" * 5
+    clock.shift(timedelta(minutes=1))
+    assert second_factor.accept_code(user, app.code(), now=now())
+    settings.SECRET_KEY_FALLBACKS = []
+    assert second_factor.accept_recovery_code(user, codes[0], now=now())
+
+
+def test_secrets_under_a_lost_key_let_nobody_in_and_can_be_reset(visitor, clock, settings):
+    user = person()
+    visitor.sign_in("ana")
+    app, codes = set_up(visitor)
+    settings.SECRET_KEY = "another-key" * 5
+    other = Visitor()
+    for code in (app.code(steps=1), codes[0]):
+        other.sign_in("ana")
+        assert other.send(CODE, {"code": code}).status_code == 200
+        assert not other.is_in()
+    assert second_factor.enrolment(user).codes_left == 0
+    assert second_factor.is_enrolled(user)
+
+
 # Signing in
 
 
