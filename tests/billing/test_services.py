@@ -14,6 +14,7 @@ from billing import adjustments, ledger, reports, services
 from billing.ledger import AccountUnavailable
 from billing.models import Account, Statistics, Transfer
 from billing.services import Opening
+from subscriptions.services import open_standings
 from tests.billing.holders import NOON, defects, deltas, figures, give, holder, take
 from tests.factories import make_staff, make_user, make_users
 from users.models import User
@@ -323,6 +324,7 @@ def test_openings_take_as_many_statements_for_one_as_for_a_thousand():
 def test_new_users_bring_along_credits_debts_and_nothing():
     brought = [(Decimal("12.5"), Decimal(3)), (Decimal("-7.25"), Decimal(0)), (Decimal(0),) * 2]
     people = [User.objects.create(username=f"new{n}", password="!") for n in range(3)]
+    open_standings([user.pk for user in people])
     rows = [Opening(user.pk, *each) for user, each in zip(people, brought, strict=True)]
 
     def open_them():
