@@ -28,7 +28,7 @@ def found(client, text="", **more):
     assert response.status_code == 200
     groups = {}
     for part in response.content.decode().split('<div role="group"')[1:]:
-        [heading] = re.findall(r"<h3[^>]*>(.*?)</h3>", part)
+        [heading] = re.findall(r"<b aria-hidden[^>]*>(.*?)</b>", part)
         links = re.findall(r'href="([^"]*)".*?<bdi class="cut">(.*?)</bdi>', part)
         groups[heading] = {label: url for url, label in links}
     return groups

@@ -11,6 +11,7 @@ if (dialog) {
   const box = dialog.querySelector("input");
   const list = dialog.querySelector("[role=listbox]");
   const status = dialog.querySelector("[role=status]");
+  const none = dialog.querySelector(".palette-none");
   const about = location.pathname.match(/\/users\/(\d+)\//)?.[1] ?? "";
   let asked = null;
   let timer = 0;
@@ -24,6 +25,7 @@ if (dialog) {
     option?.scrollIntoView({ block: "nearest" });
     if (option) box.setAttribute("aria-activedescendant", option.id);
     else box.removeAttribute("aria-activedescendant");
+    box.setAttribute("aria-expanded", String(options().length > 0));
   }
 
   function step(by) {
@@ -33,10 +35,12 @@ if (dialog) {
     choose(all[at < 0 ? (by > 0 ? 0 : all.length - 1) : (at + by + all.length) % all.length]);
   }
 
-  function say(text) {
-    list.replaceChildren();
-    choose(null);
-    status.textContent = text;
+  /* The options, or one sentence where there are none. */
+  function show(parts, number, sentence = "") {
+    list.replaceChildren(...parts);
+    none.textContent = sentence;
+    status.textContent = number || sentence;
+    choose(options()[0] ?? null);
   }
 
   async function find() {
@@ -45,7 +49,7 @@ if (dialog) {
     const parameters = new URLSearchParams({ q: box.value });
     if (about) parameters.set("user", about);
     if (box.value.trim().startsWith("sk-")) {
-      say(word("palette-key"));
+      show([], "", word("palette-key"));
       return;
     }
     try {
@@ -58,11 +62,11 @@ if (dialog) {
       if (!answer.ok) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (mine.signal.aborted) return;
-      status.textContent = page.querySelector("[data-number]")?.content.textContent ?? "";
-      list.replaceChildren(...[...page.body.children].filter((part) => part.localName !== "template"));
-      choose(options()[0] ?? null);
+      const groups = page.querySelectorAll("[role=group]");
+      const number = page.querySelector("[data-number]")?.content.textContent ?? "";
+      show(groups, groups.length ? number : "", page.querySelector("[data-none]")?.textContent);
     } catch (error) {
-      if (error.name !== "AbortError") say(word("request-unreachable"));
+      if (error.name !== "AbortError") show([], "", word("request-unreachable"));
     } finally {
       if (asked === mine) asked = null;
     }
