@@ -236,3 +236,12 @@ def test_the_number_of_statements_is_known(crowd, django_assert_num_queries):
     with django_assert_num_queries(12):
         home(client)
     assert User.objects.count() > 10
+
+
+def test_import_has_its_name_and_grouped_figures():
+    Act.objects.create(
+        code="imports.coai", actor_name="system", params={}, changed=5_000, created_at=time_now()
+    )
+    html = home(signed_in(make_staff(Role.SUPER_ADMIN)))
+    assert "Import a CoAI deployment" in html
+    assert "5,000 users" in html

@@ -11,7 +11,8 @@ from django.utils.timezone import now as time_now
 from django.views.decorators.http import require_safe
 
 from audit import operations, reports
-from audit.operations import Operation
+from audit.actions import Action
+from audit.registry import actions
 from audit.registry import operations as registered
 from audit.reports import Deed
 from users.access import permission
@@ -28,7 +29,7 @@ class Done:
     """An act as the home page shows it."""
 
     deed: Deed
-    operation: Operation | None
+    action: Action | None
     undo: bool
 
 
@@ -56,4 +57,4 @@ def home(request: StaffRequest) -> HttpResponse:
 def _done(request: StaffRequest, deed: Deed, now: datetime) -> Done:
     operation = registered().get(deed.act.code)
     why_not = operations.why_not_undo(operation, deed.act, actor=request.user, now=now)
-    return Done(deed, operation, undo=not why_not)
+    return Done(deed, actions().get(deed.act.code), undo=not why_not)
