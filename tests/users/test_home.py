@@ -239,6 +239,7 @@ def test_the_number_of_statements_is_known(crowd, django_assert_num_queries):
 
 
 def test_import_has_its_name_and_grouped_figures():
+    make_user()
     Act.objects.create(
         code="imports.coai", actor_name="system", params={}, changed=5_000, created_at=time_now()
     )
