@@ -24,6 +24,7 @@ from audit.people import Actor
 from audit.procedures import Cap, Case, Change, Guard, Procedure, Receipts, Refusal
 
 MOST_AT_ONCE = 1_000
+ON_MANY = "audit.act_on_many"
 UNDO_FOR = timedelta(days=30)
 _HIGHEST_RANK = 3
 
@@ -57,7 +58,8 @@ class Operation:
     ("Suspend 37 users until 12 Aug"). ``obstacles(ids, now)``: in one query, why it makes no sense
     for some targets ("Not restricted."), for menus. ``caution(ids, now)``: what to warn of beside
     the preview. ``inverse``: the procedure that undoes it over its receipts. ``many``: whether it
-    makes sense for several.
+    makes sense for several. ``also(params, ids, now)``: the permissions that these parameters and
+    targets need beside its own.
     """
 
     procedure: Procedure
@@ -74,11 +76,20 @@ class Operation:
     inverse: Procedure | None = None
     obstacles: Callable[[Sequence[int], datetime], Mapping[int, str]] | None = None
     caution: Callable[[Sequence[int], datetime], str] | None = None
+    also: Callable[[Mapping[str, Any], Sequence[int], datetime], Sequence[str]] | None = None
     target: str = "user"
 
     @property
     def code(self) -> str:
         return self.procedure.code
+
+    def permissions(
+        self, params: Mapping[str, Any], ids: Sequence[int], now: datetime
+    ) -> list[str]:
+        """Under which permissions this would be done: whoever holds one of them only with step-up
+        is asked for it. What the role lacks is refused elsewhere, by guards and caps."""
+        many = [ON_MANY] if len(ids) > 1 else []
+        return [self.code, *many, *(self.also(params, ids, now) if self.also else ())]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,7 +201,7 @@ def why_not_undo(operation: Operation | None, act: Act, *, actor: Actor, now: da
         return _("Your role does not allow this.")
     if act.undoes_id is not None:
         return _("This is itself an undo.")
-    if act.changed > 1 and not actor.may("audit.act_on_many"):
+    if act.changed > 1 and not actor.may(ON_MANY):
         return _("Your role acts on one user at a time.")
     if not did(actor, act) and _rank_of_who_did(act) > actor.rank:
         return _("Somebody who ranks above you did this.")
@@ -301,7 +312,7 @@ def _require(operation: Operation, ids: Sequence[int], *, actor: Actor) -> None:
         return
     if not operation.many:
         raise OperationRefused(_("This is done to one user at a time."))
-    if not actor.may("audit.act_on_many"):
+    if not actor.may(ON_MANY):
         raise PermissionDenied(_("Your role acts on one user at a time."))
     if len(ids) > MOST_AT_ONCE:
         raise OperationRefused(why_too_many(len(ids)))

@@ -10,6 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from audit import people
 from audit.operations import Operation, not_oneself, outranks
 from audit.procedures import ActContext, Case, Refusal
 from users import restrictions, services
@@ -28,11 +29,21 @@ def staff_only_by_super(case: Case) -> Refusal | None:
 
 def short_unless_allowed(act: ActContext, ids: Sequence[int]) -> str | None:
     """Support suspends for up to seven days."""
-    ends_at = act.params["ends_at"]
-    short = ends_at is not None and ends_at - act.now <= SHORT_SUSPENSION
-    if short or act.actor.may("users.suspend_permanently"):
+    if _is_short(act.params["ends_at"], act.now) or act.actor.may("users.suspend_permanently"):
         return None
     return _("Your role suspends for at most 7 days; ask a user admin for longer.")
+
+
+def _is_short(ends_at: datetime | None, now: datetime) -> bool:
+    return ends_at is not None and ends_at - now <= SHORT_SUSPENSION
+
+
+def long_or_of_staff(params: Mapping[str, Any], ids: Sequence[int], now: datetime) -> list[str]:
+    """A suspension for longer, and one of staff, have permissions of their own."""
+    needed = [] if _is_short(params["ends_at"], now) else ["users.suspend_permanently"]
+    if any(person.rank > 0 for person in people.look_up(ids).values()):
+        needed.append("users.suspend_staff")
+    return needed
 
 
 def _until(ends_at: datetime | None) -> str:
@@ -89,6 +100,7 @@ SUSPEND = Operation(
     icon="suspend",
     guards=(not_oneself, outranks, staff_only_by_super),
     cap=short_unless_allowed,
+    also=long_or_of_staff,
 )
 LIFT_RESTRICTION = Operation(
     procedure=restrictions.LIFT,

@@ -131,15 +131,23 @@ def locked_until(user: User, *, now: datetime) -> datetime | None:
 def _count(user: User, now: datetime) -> int:
     """The number of this attempt. The counter moves before the lock is read, so that attempts at
     the same time do not pass together."""
-    cache.add(_counter(user), 0, timeout=LOCKED_FOR.total_seconds())
-    number = cache.incr(_counter(user))
+    number = _one_more(_counter(user))
     until = locked_until(user, now=now)
     if until is not None:
         cache.delete(_counter(user))
         raise StepUpLocked(until)
     if number > ATTEMPTS:  # the fifth is being judged at this moment
         raise StepUpLocked(now + LOCKED_FOR)
-    return int(number)
+    return number
+
+
+def _one_more(key: str) -> int:
+    while True:
+        cache.add(key, 0, timeout=LOCKED_FOR.total_seconds())
+        try:
+            return int(cache.incr(key))
+        except ValueError:  # it ended, or another attempt locked, between the two
+            continue
 
 
 def _lock(user: User, now: datetime) -> None:

@@ -14,7 +14,7 @@ from django.utils.timezone import now
 from audit.models import Act, AuditEntry
 from tests import checksum
 from tests.clients import step_down
-from tests.factories import make_key, make_staff, make_users
+from tests.factories import make_key, make_staff, make_user, make_users
 from tests.users.codes import enrolled
 from tests.users.conftest import PASSWORD, Visitor, person
 from users import roles, services
@@ -136,6 +136,24 @@ def test_act_that_is_plainly_allowed_asks_nothing(boss):
     data = {"reason_code": "spam", "ends_at": "3d", "reason": "spam wave"}
     url = reverse("operate:one", args=[target, "users.suspend"])
     assert confirmed_act(boss, url, data).headers["Location"] == reverse("user", args=[target])
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "role", "asks"),
+    [
+        ("3d", Role.NONE, False),
+        ("7d", Role.NONE, False),
+        ("14d", Role.NONE, True),
+        ("for_good", Role.NONE, True),
+        ("3d", Role.SUPPORT, True),
+    ],
+)
+def test_suspension_asks_when_it_is_long_or_of_staff(boss, ends_at, role, asks):
+    url = reverse("operate:one", args=[make_user(role=role).pk, "users.suspend"])
+    data = {"reason_code": "spam", "ends_at": ends_at, "reason": "spam wave"}
+    response = confirmed_act(boss, url, data)
+    assert response.headers["Location"].startswith(CONFIRM) is asks
+    assert Act.objects.filter(code="users.suspend").exists() is not asks
 
 
 def test_page_of_an_act_says_that_it_will_ask(boss):
@@ -372,7 +390,7 @@ def test_step_up_is_closed_while_attempts_cannot_be_counted(boss, settings, quic
     response = confirm(boss)
     assert response.status_code == 503
     assert quick_hashes.computed == 0
-    assert boss.get("/admin/users/").status_code == 200
+    assert boss.get(reverse("account:own")).status_code == 200
 
 
 @pytest.mark.django_db(transaction=True)

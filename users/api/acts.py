@@ -118,8 +118,8 @@ class Perform(OperationView):
         self.step_up(code)
         key = _key(self, required=code.startswith(MONEY))
         operation, ids, form, seen = self.read(code)
-        if len(ids) > 1:
-            self.step_up(MANY)
+        for needed in operation.permissions(form.params, ids, self.now):
+            self.step_up(needed)
 
         def run() -> Receipts:
             return operations.perform(

@@ -229,9 +229,11 @@ def _respond(request: StaffRequest, attempt: Attempt) -> HttpResponse:
 
 
 def _permissions(attempt: Attempt) -> list[str]:
-    """Under which permissions the act would be done."""
-    many = ["audit.act_on_many"] if len(attempt.ids) > 1 else []
-    return [attempt.operation.code, *many]
+    """Under which permissions the act would be done, as far as it is known what it would do."""
+    known = attempt.form.is_bound and set(attempt.form.errors) <= {"reason", "ticket"}
+    if not known:
+        return [attempt.operation.code]
+    return attempt.operation.permissions(attempt.form.params, attempt.ids, attempt.now)
 
 
 def _greet(request: StaffRequest, attempt: Attempt) -> None:
