@@ -344,6 +344,7 @@ OUTBOX_HANDLERS: dict[str, str] = {
 LETTERS: dict[str, str] = {  # who finds what each letter needs; templates/mail/<name>.txt says it
     "password_changed": "users.mail.to_user",
     "password_link": "users.password_sending.letter",
+    "invitation": "users.invitations.letter",
     "verify_email": "users.email_verifying.letter",
     "verify_new_email": "users.email_changes.to_verify",
     "email_changing": "users.email_changes.to_keep",

@@ -31,6 +31,7 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
         (
             Place(_("Home"), "home", "home", "users.browse"),
             Place(_("Users"), "users:list", "users", "users.browse"),
+            Place(_("Invitations"), "invitations:list", "mail", "users.create"),
         ),
     ),
     (

@@ -12,6 +12,7 @@ urlpatterns = [
     path("sign-in/code/", second_factor.sign_in_code, name="sign_in_code"),
     path("verify-email/<slug:token>/", links.verify_email, name="verify_email"),
     path("keep-email/<slug:token>/", links.keep_email, name="keep_email"),
+    path("join/<slug:token>/", links.join, name="join"),
     path("choose-password/<slug:token>/", links.choose_password, name="choose_password"),
     path("sign-out/", account.sign_out, name="sign_out"),
     path("confirm/", step_up.confirm, name="confirm"),

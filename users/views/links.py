@@ -20,10 +20,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from coai_admin.console.errors import answer, unavailable
-from users import email_changes, email_verifying, password_links, password_sending
+from users import email_changes, email_verifying, invitations, password_links, password_sending
 from users.access import public
 from users.account_forms import NewPasswordForm
 from users.email_changes import LinkOver
+from users.invitation_forms import JoinForm
+from users.invitations import InvitationRefused
 from users.models import User
 from users.password_links import Life
 from users.passwords import TooBusy
@@ -137,3 +139,31 @@ def keep_email(request: HttpRequest, token: str) -> HttpResponse:
             return over(request, str(error))
     context = {"name": change.user.username, "email": change.old_email, "to": change.new_email}
     return render(request, "account/keep_email.html", _done(request) | context)
+
+
+@sensitive_post_parameters("new", "again")
+@mailed
+def join(request: HttpRequest, token: str) -> HttpResponse:
+    """Accept an invitation: choose a username and a password."""
+    now = time_now()
+    invitation = invitations.by_token(token)
+    if invitation is None:
+        return over(request)
+    if why := invitations.why_not_join(invitation, now):
+        return over(request, why)
+    if request.method == "GET":
+        invitations.note_opened(invitation, now)
+    sent = request.POST if request.method == "POST" else None
+    form = JoinForm(sent, user=User(email=invitation.email))
+    if form.is_valid():
+        given = form.cleaned_data
+        try:
+            invitations.join(invitation, given["username"], given["new"], now=now)
+        except InvitationRefused as refused:
+            form.add_error(None, str(refused))
+        except TooBusy:
+            return unavailable(request, _("Too many passwords are being checked at this moment."))
+        else:
+            messages.success(request, _("Your account is made. Sign in to it."))
+            return redirect("account:sign_in")
+    return render(request, "account/join.html", {"form": form, "invitation": invitation})
