@@ -132,10 +132,12 @@ def users(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MenuItem:
-    """One line of a quick-action menu; ``refusal`` is why it is greyed."""
+    """One line of a quick-action menu; ``refusal`` is why it is greyed, ``guard`` what refused, if
+    it was a guard."""
 
     operation: Operation
     refusal: str = ""
+    guard: Guard | None = None
 
 
 def preview(
@@ -148,7 +150,7 @@ def preview(
 ) -> Receipts:
     """What ``perform`` would do now. Raises PermissionDenied and OperationRefused as ``perform``
     does."""
-    _require(operation, ids, actor=actor)
+    require(operation, ids, actor=actor)
     return execution.preview(
         operation.procedure,
         ids,
@@ -177,7 +179,7 @@ def perform(
     ``act_id``: chosen when the form was shown, so that sending it twice does it once.
     Raises PermissionDenied, OperationRefused (too many, over a cap), AlreadyPerformed.
     """
-    _require(operation, ids, actor=actor)
+    require(operation, ids, actor=actor)
     return execution.execute(
         operation.procedure,
         ids,
@@ -271,9 +273,7 @@ def menus(
     obstacles = _obstacles(allowed, ids, now)
     return {
         target: [
-            MenuItem(
-                operation, _why_not(operation, Case(actor, rank, target, facts[target]), obstacles)
-            )
+            _item(operation, Case(actor, rank, target, facts[target]), obstacles)
             for operation in allowed
         ]
         for target in ids
@@ -298,14 +298,16 @@ def _obstacles(
     return found
 
 
-def _why_not(operation: Operation, case: Case, obstacles: Mapping[str, Mapping[int, str]]) -> str:
-    refusal = next(filter(None, (guard(case) for guard in operation.guards)), None)
-    if refusal:
-        return refusal.sentence
-    return obstacles[operation.code].get(case.target_id, "")
+def _item(operation: Operation, case: Case, obstacles: Mapping[str, Mapping[int, str]]) -> MenuItem:
+    for guard in operation.guards:
+        if refusal := guard(case):
+            return MenuItem(operation, refusal.sentence, guard)
+    return MenuItem(operation, obstacles[operation.code].get(case.target_id, ""))
 
 
-def _require(operation: Operation, ids: Sequence[int], *, actor: Actor) -> None:
+def require(operation: Operation, ids: Sequence[int], *, actor: Actor) -> None:
+    """That ``actor`` may do this to so many at all. Raises PermissionDenied (the role) and
+    OperationRefused (the number) with the sentence that people read."""
     if not actor.may(operation.code):
         raise PermissionDenied(_("Your role does not allow this."))
     if len(ids) <= 1:

@@ -14,10 +14,10 @@ urlpatterns = [
     path("admin/login/", public(RedirectView.as_view(pattern_name="account:sign_in"))),
     path("api/", include("coai_admin.api")),
     path("admin/", include("users.urls.pages")),
+    path("admin/", include("users.urls.people")),
     path("admin/", include("users.urls.operate")),
     path("admin/account/", include("users.urls.account")),
     path("admin/imports/", include("users.urls.imports")),
-    path("admin/staff/invitations/", include("users.urls.invitations")),
     path("admin/service-keys/", include("users.urls.service_keys")),
     path("admin/", include("users.urls.table")),
 ]

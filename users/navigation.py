@@ -24,14 +24,20 @@ class Place(NamedTuple):
     permission: str = ""
 
 
-_WITHOUT_PAGES_BELOW = ("home", "account:own")  # other places stand under their addresses
+_WITHOUT_PAGES_BELOW = ("home", "account:own", "staff")  # other places stand under their addresses
 NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
     (
         "",
         (
             Place(_("Home"), "home", "home", "users.browse"),
             Place(_("Users"), "users:list", "users", "users.browse"),
-            Place(_("Invitations"), "invitations:list", "mail", "users.create"),
+        ),
+    ),
+    (
+        _("Access"),
+        (
+            Place(_("Staff"), "staff", "user", "users.inspect_staff"),
+            Place(_("Roles"), "roles", "roles", "users.browse"),
         ),
     ),
     (
