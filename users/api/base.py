@@ -122,7 +122,7 @@ class ApiView(APIView):
             raise Problem(
                 403,
                 "step_up_required",
-                _("Confirm first that it is you: sign in again at /admin/account/step-up/."),
+                _("Confirm first that it is you, at /admin/account/confirm/."),
             )
 
 
