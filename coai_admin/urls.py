@@ -19,6 +19,7 @@ urlpatterns = [
     path("admin/account/", include("users.urls.account")),
     path("admin/imports/", include("users.urls.imports")),
     path("admin/service-keys/", include("users.urls.service_keys")),
+    path("admin/views/", include("users.urls.views")),
     path("admin/", include("users.urls.table")),
 ]
 handler400 = "coai_admin.console.errors.bad_request"

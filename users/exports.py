@@ -90,9 +90,10 @@ def begin(
     whole: bool,
     reason: str,
     file_type: FileType = CSV,
+    shown: bool = False,
 ) -> Export:
     """Record that users are exported, and hand out the export. ``whole``: with personal data
-    unmasked.
+    unmasked; ``shown``: only the columns of the page.
 
     Under a daily limit the rows are counted and booked before the first one leaves; one at a time,
     so that two downloads at once cannot share what is left. Raises ExportRefused.
@@ -111,7 +112,7 @@ def begin(
         User.objects.select_for_update(no_key=True).get(pk=actor.pk)
         booked = _book(rows, actor, now)
         rows = rows[:booked]
-    columns = fields(reading, masked=not whole)
+    columns = fields(reading, masked=not whole, shown=shown)
     export = Export(uuid.uuid4(), actor, rows, columns, file_type, Sent())
     facts = {
         "export": export.id,

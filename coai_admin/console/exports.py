@@ -65,11 +65,12 @@ class Sent:
     complete: bool = False
 
 
-def fields(reading: Reading[Any], *, masked: bool) -> list[Field]:
+def fields(reading: Reading[Any], *, masked: bool, shown: bool = False) -> list[Field]:
     """The columns that this reader may export; with ``masked`` what is personal is masked for
-    everybody."""
+    everybody, with ``shown`` only those of the page, in its order."""
     found = [
-        _field(column, sight, reading.now, masked=masked) for column, sight in reading.columns()
+        _field(column, sight, reading.now, masked=masked)
+        for column, sight in (reading.shown if shown else reading.columns())
     ]
     return [one for one in found if one is not None]
 

@@ -16,6 +16,6 @@ USERS: Listing[UserRow] = Listing(
     default="-joined",
     filters=UserFilters,
     facts=user_rows,
-    extra=frozenset({"selection"}),
+    extra=frozenset({"selection", "view"}),
     choosable=True,
 )

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from users.views import exports, searching, selections, users
+from users.views import columns, exports, searching, selections, users
 
 app_name = "users"
 urlpatterns = [
     path("users/", users.table, name="list"),
     path("users/filters/", users.filters, name="filters"),
     path("users/search/", users.search, name="search"),
+    path("users/columns/", columns.columns, name="columns"),
     path("users/query/", searching.words, name="words"),
     path("users/query/complete/", searching.complete, name="complete"),
     path("users/select/", selections.select, name="select"),

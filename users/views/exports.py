@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django import forms
 from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
-from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
@@ -19,15 +20,22 @@ from users.access import confirm_first, permission
 from users.exports import ExportRefused
 from users.kept_forms import kept_form
 from users.requests import StaffRequest
-from users.table import USERS
 from users.table.rows import UserRow
-from users.views.users import address_of, selection_in
+from users.views.users import address_of, arranged, selection_in
 
 _FILES = {each.extension: each for each in (files.CSV, files.XLSX)}
 
 
 class ExportForm(forms.Form):
-    """Whether addresses leave the house whole, and why."""
+    """Which columns the file has; whether addresses leave the house whole, and why."""
+
+    columns = forms.ChoiceField(
+        required=False,
+        label=gettext_lazy("Columns"),
+        choices=[("shown", gettext_lazy("As on screen")), ("all", gettext_lazy("All"))],
+        initial="shown",
+        widget=forms.RadioSelect,
+    )
 
     whole = forms.BooleanField(
         required=False,
@@ -52,12 +60,10 @@ class ExportForm(forms.Form):
 def export(request: StaffRequest) -> HttpResponseBase:
     """What will be in the file; then the file, streamed."""
     chosen = selection_in(request.GET)
-    parameters = QueryDict(mutable=True) if chosen else request.GET.copy()
-    parameters.pop("selection", None)
-    reading = USERS.read(parameters, viewer=request.user, now=time_now())
+    reading, _arrangement = arranged(request, _asked(request, chosen))
     form = ExportForm(request.POST if request.method == "POST" else kept_form(request))
     if not request.user.may(exports.WHOLE):
-        form.fields.clear()
+        del form.fields["whole"], form.fields["reason"]
     file_type = _file_type(request)
     if form.is_valid() and request.method == "POST":
         whole = form.cleaned_data.get("whole", False)
@@ -67,7 +73,12 @@ def export(request: StaffRequest) -> HttpResponseBase:
         reason = form.cleaned_data.get("reason", "")
         try:
             export = exports.begin(
-                reading, chosen=chosen, whole=whole, reason=reason, file_type=file_type
+                reading,
+                chosen=chosen,
+                whole=whole,
+                reason=reason,
+                file_type=file_type,
+                shown=form.cleaned_data["columns"] == "shown",
             )
         except ExportRefused as refusal:
             form.add_error(None, str(refusal))
@@ -80,6 +91,15 @@ def export(request: StaffRequest) -> HttpResponseBase:
                 file_type=file_type,
             )
     return _page(request, reading, form)
+
+
+def _asked(request: StaffRequest, chosen: uuid.UUID | None) -> QueryDict:
+    """What the list is asked for; of a selection nothing but how it looks."""
+    asked = request.GET.copy()
+    for name in [*asked] if chosen else ["selection"]:
+        if name not in {"view", "columns"}:
+            asked.pop(name, None)
+    return asked
 
 
 def _file_type(request: StaffRequest) -> files.FileType:

@@ -31,6 +31,7 @@ from users.requests import StaffRequest
 from users.table import USERS
 from users.table.filters import UserFilters
 from users.table.rows import UserRow
+from users.table.views import Arrangement, LostView, tabs
 
 BROWSE = "users.browse"
 SELECT = "audit.preview_many"
@@ -46,15 +47,14 @@ def table(request: StaffRequest) -> HttpResponse:
             _("A whole API key must not stand in an address. Put it into the search box.")
         )
     try:
-        reading = USERS.read(request.GET, viewer=request.user, now=time_now())
-        context = listed(request, reading)
+        reading, arrangement = arranged(request, request.GET)
+        context = listed(request, reading, arrangement)
     except WrongFilter as wrong:
         return _wrong(request, wrong)
     except NoSelection as lost:
-        messages.warning(request, str(lost))
-        kept = request.GET.copy()
-        del kept["selection"]
-        return _lead(request, f"{reverse('users:list')}?{kept.urlencode()}")
+        return _without(request, "selection", str(lost))
+    except LostView as lost:
+        return _without(request, "view", str(lost))
     if not _is_fragment(request):
         if any(not value.strip() for values in request.GET.lists() for value in values[1]):
             return redirect(_address(reading))
@@ -65,11 +65,32 @@ def table(request: StaffRequest) -> HttpResponse:
     return response
 
 
+def arranged(request: StaffRequest, parameters: QueryDict) -> tuple[Reading[UserRow], Arrangement]:
+    """The list that the parameters ask for, with the columns of the view that they name or those
+    that its reader likes. Raises BadParameter and LostView."""
+    arrangement = Arrangement.of(request.user, parameters)
+    reading = USERS.read(
+        parameters, viewer=request.user, now=time_now(), columns=arrangement.columns
+    )
+    return reading, arrangement
+
+
+def _without(request: StaffRequest, name: str, why: str) -> HttpResponse:
+    """The same list without what is no longer there."""
+    messages.warning(request, why)
+    kept = request.GET.copy()
+    del kept[name]
+    return _lead(request, f"{reverse('users:list')}?{kept.urlencode()}")
+
+
 @permission(BROWSE)
 @require_safe
 def row(request: StaffRequest, user_id: int) -> HttpResponse:
     """One row of the table, after something was done to that user."""
-    reading = USERS.read(QueryDict(), viewer=request.user, now=time_now())
+    asked = QueryDict(mutable=True)
+    for name in {"view", "columns"} & request.GET.keys():
+        asked[name] = request.GET[name]
+    reading, _arrangement = arranged(request, asked)
     rows = list(USERS.facts([user_id], request.user, reading.now))
     if not rows:
         raise Http404
@@ -104,7 +125,7 @@ def _picking_if_kept(
 def filters(request: StaffRequest) -> HttpResponse:
     """What the table can be asked for: a page of its own, or a panel above the table."""
     try:
-        reading = USERS.read(request.GET, viewer=request.user, now=time_now())
+        reading, _arrangement = arranged(request, request.GET)
     except WrongFilter as wrong:
         return _wrong(request, wrong)
     return _form(request, reading, 200)
@@ -140,7 +161,9 @@ def _owner_of(request: StaffRequest, key: str) -> HttpResponse:
     return _lead(request, reverse("users:list"))
 
 
-def listed(request: StaffRequest, reading: Reading[UserRow]) -> dict[str, Any]:
+def listed(
+    request: StaffRequest, reading: Reading[UserRow], arrangement: Arrangement
+) -> dict[str, Any]:
     """The context of the table."""
     page = reading.page()
     chosen = selection_in(reading.parameters)
@@ -153,6 +176,9 @@ def listed(request: StaffRequest, reading: Reading[UserRow]) -> dict[str, Any]:
         "now": reading.now,
         "picking": picking(request, reading, page.rows, chosen) if may_select else None,
         "may_export": request.user.may("exports.users_masked"),
+        "density": arrangement.density,
+        "views": tabs(reading, arrangement, request.user),
+        "is_fragment": _is_fragment(request),
     }
 
 
@@ -200,7 +226,9 @@ def picking(
     # Only staff and oneself can be out of reach; nobody needs to be asked about anybody else.
     doubtful = [row.pk for row in rows if row.is_staff or row.pk == request.user.pk]
     acts = _acts_on_many(request)
-    menus = operations.menus(acts, doubtful, actor=request.user, now=now) if doubtful else {}
+    # Acts with obstacles ask the database for each of them, and refuse no row that all others take.
+    plain = [act for act in acts if act.obstacles is None] or acts
+    menus = operations.menus(plain, doubtful, actor=request.user, now=now) if doubtful else {}
     blocked = {
         pk: items[0].refusal
         for pk, items in menus.items()

@@ -90,6 +90,7 @@ document.addEventListener("user-changed", (event) => {
   const row = document.getElementById(`row-${event.detail.id}`);
   const name = row?.querySelector("a.name");
   if (!name || !listing()?.contains(row)) return;
-  const query = kept() ? `?selection=${kept()}` : "";
-  htmx.ajax("GET", `${name.getAttribute("href")}row/${query}`, { source: row, target: row, swap: "outerHTML" });
+  const query = new URLSearchParams(kept() ? { selection: kept() } : {});
+  for (const [key, value] of new URLSearchParams(location.search)) if (key === "view" || key === "columns") query.set(key, value);
+  htmx.ajax("GET", `${name.getAttribute("href")}row/?${query}`, { source: row, target: row, swap: "outerHTML" });
 });
