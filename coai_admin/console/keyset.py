@@ -104,18 +104,19 @@ class Order:
         backwards: bool = False,
     ) -> list[Position]:
         """The next ``limit`` positions behind ``after`` (from the start when None), in this order;
-        with ``backwards`` those before it, nearest first. One statement, or two where a page
-        reaches from one segment into others: most pages lie within one, and asking all of them
-        takes several times as long."""
+        with ``backwards`` those before it, nearest first. Segments are asked one by one, because
+        most pages lie within one and asking all of them takes several times as long; after two,
+        those that are left together. At most three statements."""
         numbers = list(range(len(self._parts)))
         if backwards:
             numbers.reverse()
         if after is not None:
             numbers = numbers[numbers.index(after.part) :]
-        nearest, others = numbers[:1], numbers[1:]
-        found = self._of(nearest, rows, limit, after, backwards=backwards)
-        if others and len(found) < limit:
-            found += self._of(others, rows, limit - len(found), after, backwards=backwards)
+        found: list[Position] = []
+        for some in filter(None, (numbers[:1], numbers[1:2], numbers[2:])):
+            found += self._of(some, rows, limit - len(found), after, backwards=backwards)
+            if len(found) >= limit:
+                break
         return found
 
     def _of(

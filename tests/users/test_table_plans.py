@@ -121,8 +121,9 @@ def _make_people(ids):
             reason_id="spam",
             starts_at=NOW - timedelta(days=3),
             ends_at=chance.choice([None, NOW + timedelta(days=3)]),
+            lifted_at=None if number % 9 == 0 else NOW,  # most are over, as they are in life
         )
-        for pk in ids[::9]
+        for number, pk in enumerate(ids * 3)
     )
 
 
