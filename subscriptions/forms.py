@@ -122,15 +122,10 @@ class ExtendForm(OperationForm):
         help_text=_("With a minus, to shorten. No money moves."),
     )
     unit = forms.ChoiceField(
-        label=_("Of what"),
+        label=_("Unit"),
         choices=((MONTHS, _("calendar months")), (DAYS, _("days"))),
         initial=MONTHS,
-        required=False,
     )
-
-    def clean_unit(self) -> str:
-        """Months, unless days are said."""
-        return self.cleaned_data["unit"] or MONTHS
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, Q
 
 from audit.models import Act
-from subscriptions.models import Event, Period
+from subscriptions.models import Event, Period, Standing
 
 
 def periods(user_id: int, *, limit: int) -> list[Period]:
@@ -29,3 +29,12 @@ def extended_since(user_ids: Sequence[int], since: datetime) -> bool:
         user__in=user_ids, kind=Event.Kind.EXTENDED, at__gt=since, actor_id__isnull=False
     )
     return extended.exclude(Exists(undone)).exists()
+
+
+def in_tiers(now: datetime) -> dict[int, int]:
+    """How many users each tier has at ``now``, those whose subscription ran out counted in tier 0;
+    two statements."""
+    running = Q(ends_at__isnull=True) | Q(ends_at__gt=now)
+    paid = Standing.objects.filter(running, tier__gt=0)
+    counts = dict(paid.order_by().values_list("tier").annotate(number=Count("pk")))
+    return {0: Standing.objects.count() - sum(counts.values()), **counts}

@@ -24,5 +24,7 @@ ACTIONS = (
     Action("exports.statement", _("Export a statement of credits"), Kind.READ, "export"),
     Action("users.create_super_admin", _("Create super admin"), Kind.SYSTEM, "user-plus"),
     Action("users.load_demo", _("Load demonstration data"), Kind.SYSTEM, "import"),
+    Action("subscriptions.edit_tiers", _("Edit a tier"), Kind.CHANGE, "tiers"),
+    Action("users.edit_reason_codes", _("Edit a reason code"), Kind.CHANGE, "suspend"),
     Action("imports.coai", _("Import a CoAI deployment"), Kind.SYSTEM, "import"),
 )

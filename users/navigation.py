@@ -48,6 +48,13 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
         ),
     ),
     (
+        _("Configuration"),
+        (
+            Place(_("Tiers"), "tiers:list", "tiers", "subscriptions.inspect_tiers"),
+            Place(_("Reason codes"), "reason_codes:list", "suspend", "users.inspect"),
+        ),
+    ),
+    (
         _("Programs"),
         (
             Place(

@@ -117,6 +117,7 @@ MATRIX: dict[str, tuple[Row, ...]] = {
         Row("users.suspend_permanently", "suspend for longer or for good", "S", "S", "–", "–"),
         Row("users.lift_restriction", "lift a restriction", "S", "S", "–", "–"),
         Row("users.limit", "limit rate or models of a user", "✔", "✔", "–", "–"),
+        Row("users.edit_reason_codes", "edit the reasons of restrictions", "S", "–", "–", "–"),
         Row("users.record_appeal", "record an appeal", "✔", "✔", "✔", "–"),
         Row(
             "users.decide_appeal",

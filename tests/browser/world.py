@@ -13,6 +13,7 @@ from audit.models import AuditEntry
 from audit.people import SYSTEM
 from billing.services import adjust_credits, copy_statistics
 from subscriptions.loading import LoadedPeriod, LoadedSubscription, load_subscriptions
+from subscriptions.services import extend, set_expiry, set_tier
 from tests.browser.conftest import session_of
 from tests.factories import make_key, make_session, make_staff, make_user, make_users
 from tests.hashing import PASSWORD
@@ -54,6 +55,7 @@ def make_world(folder):
         "staff": {role: session_of(user) for role, user in staff.items()} | make_owner(),
         "ana": ana.pk,
         "wide": wide.pk,
+        "subscriber": make_subscriber(now, admin).pk,
         "nobody": make_user("new.here", email=None).pk,
         "act": act.act_id,
         "entry": entry.pk,
@@ -170,6 +172,20 @@ def make_ana(now, actor):
     )
     services.lift_restriction([ana.pk], actor=actor, reason="It was not spam.", now=now)
     return ana
+
+
+def make_subscriber(now, actor):
+    """Somebody whose subscription was changed in every way."""
+    user = make_user("paula.periods")
+    who = {"actor": actor, "reason": "As agreed"}
+    begun = now - 70 * DAY
+    set_tier([user.pk], tier=1, ends_at=begun + 90 * DAY, now=begun, **who)
+    extend([user.pk], amount=3, now=begun + 10 * DAY, **who)
+    set_tier([user.pk], tier=3, now=begun + 30 * DAY, **who)
+    set_expiry([user.pk], ends_at=None, now=begun + 40 * DAY, **who)
+    set_expiry([user.pk], ends_at=now + 20 * DAY, now=begun + 50 * DAY, **who)
+    extend([user.pk], amount=-5, unit="days", now=now - DAY, **who)
+    return user
 
 
 def make_wide(now, actor):

@@ -21,6 +21,10 @@ from users.roles import Role
 register = template.Library()
 
 FIELDS: dict[str, str | Promise] = {
+    "active": gettext_lazy("Offered"),
+    "appealable": gettext_lazy("May be appealed"),
+    "default_days": gettext_lazy("Usual days"),
+    "position": gettext_lazy("Place in the list"),
     "api_keys": gettext_lazy("API keys"),
     "closed": gettext_lazy("Closed"),
     "credits": gettext_lazy("Credits"),
