@@ -18,6 +18,7 @@ urlpatterns = [
     path("admin/", include("users.urls.operate")),
     path("admin/account/", include("users.urls.account")),
     path("admin/imports/", include("users.urls.imports")),
+    path("admin/staff/invitations/", include("users.urls.invitations")),
     path("admin/", include("users.urls.configuration")),
     path("admin/service-keys/", include("users.urls.service_keys")),
     path("admin/views/", include("users.urls.views")),

@@ -47,6 +47,9 @@ ROUTES = {
     "admin/account/verify-email/<slug:token>/": "public",
     "admin/account/keep-email/<slug:token>/": "public",
     "admin/account/choose-password/<slug:token>/": "public",
+    "admin/account/join/<slug:token>/": "public",
+    "admin/staff/invitations/": "users.create",
+    "admin/staff/invitations/<int:invitation_id>/revoke/": "users.create",
     "admin/account/": "own",
     "admin/account/shortcuts/": "own",
     "admin/account/password/": "due",
@@ -200,6 +203,7 @@ def world():
         "run_id": run.pk,
         "key": "0" * 40,
         "token": "no-such-token",
+        "invitation_id": 1,
     }
 
 

@@ -37,6 +37,7 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
         _("Access"),
         (
             Place(_("Staff"), "staff", "user", "users.inspect_staff"),
+            Place(_("Invitations"), "invitations:list", "mail", "users.create"),
             Place(_("Roles"), "roles", "roles", "users.browse"),
         ),
     ),

@@ -15,6 +15,7 @@ from billing.services import adjust_credits, copy_statistics
 from subscriptions.loading import LoadedPeriod, LoadedSubscription, load_subscriptions
 from subscriptions.services import extend, set_expiry, set_tier
 from tests.browser.conftest import session_of
+from tests.browser.letters import make_letters
 from tests.factories import make_key, make_session, make_staff, make_user, make_users
 from tests.hashing import PASSWORD
 from tests.users.codes import enrolled
@@ -62,6 +63,7 @@ def make_world(folder):
         "selection": chosen.id,
         "imported": imported.pk,
         "importing": begin_import(now, imported).pk,
+        **make_letters(now, admin, ana, wide),
     }
 
 

@@ -287,8 +287,9 @@ def test_page_invites_revokes_and_sends_again(post, boss):
     newest = Invitation.objects.latest("pk")
     gone = client.post(reverse("invitations:revoke", args=[newest.pk]), follow=True)
     assert "is revoked" in gone.text
-    gone = client.post(reverse("invitations:revoke", args=[10**15]), follow=True)
+    gone = client.post(reverse("invitations:revoke", args=[newest.pk]), follow=True)
     assert "nothing to revoke" in gone.text
+    assert client.post(reverse("invitations:revoke", args=[10**15])).status_code == 404
 
 
 def test_inviting_to_a_staff_role_asks_who_one_is(boss):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
@@ -15,6 +15,7 @@ from users.access import confirm_first, permission, will_ask
 from users.invitation_forms import InviteForm
 from users.invitations import CREATE, GRANT, InvitationRefused
 from users.kept_forms import kept_form
+from users.models import Invitation
 from users.requests import StaffRequest
 from users.roles import Role
 
@@ -57,6 +58,7 @@ def invite(request: StaffRequest) -> HttpResponse:
 @require_POST
 def revoke(request: StaffRequest, invitation_id: int) -> HttpResponse:
     """Revoke an invitation that nobody accepted yet."""
+    get_object_or_404(Invitation, pk=invitation_id)
     try:
         revoked = invitations.revoke(invitation_id, actor=request.user, now=time_now())
     except InvitationRefused as refused:
@@ -65,5 +67,5 @@ def revoke(request: StaffRequest, invitation_id: int) -> HttpResponse:
     if revoked:
         messages.success(request, _("The invitation is revoked; its link opens nothing any more."))
     else:
-        messages.info(request, _("There was nothing to revoke: it is gone, accepted or revoked."))
+        messages.info(request, _("There was nothing to revoke: it was accepted, or revoked."))
     return redirect("invitations:list")
