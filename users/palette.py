@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from django.db.models import Q
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,10 +17,12 @@ from audit import operations
 from audit.operations import Operation
 from audit.registry import operations as registered
 from coai_admin.console.filters import BadParameter
-from users.models import SavedView, User
+from users.models import User
+from users.saved_views import visible_to
 from users.status import Status
 from users.table import USERS
 from users.table.rows import UserRow
+from users.table.views import address_of
 
 MOST_USERS = 8
 MOST = 6
@@ -144,10 +145,9 @@ def _to(ids: list[int], named: list[Operation], viewer: User, now: datetime) -> 
 
 def _views(text: str, viewer: User) -> list[Found]:
     """The reader's own views, and those that are shared with their role."""
-    seen = Q(owner=viewer) | Q(shared_with__contains=[viewer.role])
-    views = SavedView.objects.filter(seen, name__icontains=text).order_by("position", "name", "pk")
-    table = reverse("users:list")
-    return [Found(view.name, f"{table}?{view.query}", "bookmark") for view in views[:MOST]]
+    wanted = text.casefold()
+    named = [view for view in visible_to(viewer) if wanted in view.name.casefold()]
+    return [Found(view.name, address_of(view), "bookmark") for view in named[:MOST]]
 
 
 def _pages(text: str, pages: Iterable[Mapping[str, Any]]) -> list[Found]:

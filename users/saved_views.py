@@ -50,8 +50,10 @@ def visible_to(viewer: User) -> list[SavedView]:
 
 
 def preferences_of(viewer: User) -> Preferences:
-    """How somebody likes the table; the usual where they never said."""
-    return Preferences.objects.filter(pk=viewer.pk).first() or Preferences(user=viewer)
+    """How somebody likes the table; the usual where they never said. No statement for who is signed
+    in: their preferences come with them."""
+    liked: Preferences | None = getattr(viewer, "preferences", None)
+    return liked or Preferences(user=viewer)
 
 
 def arrange(owner: User, *, columns: Sequence[str], density: str) -> None:

@@ -96,7 +96,7 @@ def test_columns_cost_one_statement_each_and_only_when_shown(size, django_assert
     for number in range(size):
         make_user(f"column.cost{number}")
     client.get(LIST)
-    usual = 8  # session, person, views, preferences, count with ids, order, restrictions, facts
+    usual = 7  # session, person with preferences, views, count with ids, order, restrictions, facts
     for columns, more in (
         ("tier", 0),
         ("locale,legacy_id", 0),

@@ -248,7 +248,7 @@ def test_counts_come_in_one_request_capped_and_stay_for_a_minute(
     assert re.search(r'All</span><span class="count">3\+<', counted)
     assert "hx-get" not in counted
     make_users(2)
-    with django_assert_num_queries(4):  # session, person, views, preferences
+    with django_assert_num_queries(3):  # session, person with preferences, views
         again = client.get(reverse("views:counts"))
     assert re.search(r'All</span><span class="count">3\+<', again.content.decode())
     assert "views/counts" not in client.get(LIST).content.decode()

@@ -60,8 +60,8 @@ def test_page_costs_the_same_queries_for_one_row_and_for_three(size, django_asse
     ids = make_users(size)
     client.get(LIST)
     query = {"id": ",".join(map(str, ids)), "sort": "-credits"}
-    # session, person, views, preferences, count with ids, order of ids, restrictions, facts
-    with django_assert_num_queries(8):
+    # session, person with preferences, views, count with ids, order of ids, restrictions, facts
+    with django_assert_num_queries(7):
         response = client.get(LIST, query)
     assert len(rows_in(response)) == size
 
