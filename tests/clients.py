@@ -10,6 +10,8 @@ from functools import wraps
 
 from django.utils.timezone import now as time_now
 
+from users.step_up import BEGAN
+
 
 def stepped_up(force_login):
     """Django's ``Client.force_login``, after which the session is stepped up."""
@@ -25,12 +27,12 @@ def stepped_up(force_login):
 def step_up(client):
     """Let the client's session have confirmed just now."""
     session = client.session
-    session["stepped_up_at"] = time_now().isoformat()
+    session[BEGAN] = time_now().isoformat()
     session.save()
 
 
 def step_down(client):
     """Let the client's step-up be over."""
     session = client.session
-    session["stepped_up_at"] = datetime(2020, 1, 1, tzinfo=UTC).isoformat()
+    session[BEGAN] = datetime(2020, 1, 1, tzinfo=UTC).isoformat()
     session.save()

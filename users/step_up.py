@@ -28,7 +28,7 @@ from users.passwords import matches
 LASTS = timedelta(minutes=10)
 LOCKED_FOR = timedelta(minutes=15)
 ATTEMPTS = 5
-_KEY, _RECOVERED = "stepped_up_at", "recovered_at"
+BEGAN, _RECOVERED = "stepped_up_at", "recovered_at"  # keys of the session
 
 log = structlog.get_logger(__name__)
 
@@ -56,14 +56,14 @@ def is_stepped_up(request: HttpRequest, *, now: datetime) -> bool:
 
 def ends_at(request: HttpRequest, *, now: datetime) -> datetime | None:
     """Until when the step-up of this session holds; None when it holds no more, or never did."""
-    return _end_of(_KEY, request, now)
+    return _end_of(BEGAN, request, now)
 
 
 def may_replace_second_factor(request: HttpRequest, *, now: datetime) -> bool:
     """Whether this session may set up a new second factor in place of the old one: it is stepped
     up, or was opened with a recovery code within ten minutes. That is what those codes are for;
     they allow nothing else that asks for step-up."""
-    return any(_end_of(key, request, now) is not None for key in (_KEY, _RECOVERED))
+    return any(_end_of(key, request, now) is not None for key in (BEGAN, _RECOVERED))
 
 
 def _end_of(key: str, request: HttpRequest, now: datetime) -> datetime | None:
@@ -80,12 +80,12 @@ def begin_by_sign_in(request: HttpRequest, *, now: datetime) -> None:
     """Let a sign-in that just passed everything count as step-up; one with a recovery code only as
     leave to set up a new second factor."""
     recovered = second_factor.used_in(request) == second_factor.RECOVERY
-    request.session[_RECOVERED if recovered else _KEY] = now.isoformat()
+    request.session[_RECOVERED if recovered else BEGAN] = now.isoformat()
 
 
 def leave(request: HttpRequest) -> None:
     """End the step-up of this session before its time."""
-    for key in (_KEY, _RECOVERED):
+    for key in (BEGAN, _RECOVERED):
         request.session.pop(key, None)
 
 
@@ -115,7 +115,7 @@ def confirm(request: HttpRequest, *, password: str, code: str, now: datetime) ->
     cache.delete(_counter(user))
     with transaction.atomic():
         request.session.rotate()  # type: ignore[attr-defined]
-        request.session[_KEY] = now.isoformat()
+        request.session[BEGAN] = now.isoformat()
         if enrolled:
             second_factor.note_use(request, user, second_factor.TOTP)
         record.entry("account.step_up", actor=user, now=now, target=_oneself(user))
