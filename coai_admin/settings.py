@@ -351,6 +351,7 @@ LETTERS: dict[str, str] = {  # who finds what each letter needs; templates/mail/
     "email_changed": "users.email_changes.to_keep",
     "second_factor_changed": "users.mail.to_user",
     "second_factor_reset": "users.mail.to_user",
+    "step_up_locked": "users.mail.to_user",
 }
 ACTIONS = [  # what the audit log holds besides operations
     "users.actions.ACTIONS",

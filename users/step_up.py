@@ -21,7 +21,7 @@ from django.utils.dateparse import parse_datetime
 
 from audit import record
 from coai_admin.console import circumstances
-from users import roles, second_factor
+from users import mail, roles, second_factor
 from users.models import User
 from users.passwords import matches
 
@@ -154,13 +154,11 @@ def _lock(user: User, now: datetime) -> None:
     cache.set(_lock_of(user), now + LOCKED_FOR, timeout=LOCKED_FOR.total_seconds())
     cache.delete(_counter(user))
     log.warning("step_up_locked", user=user.pk, ip=circumstances.ip())
-    record.entry(
-        "account.step_up_locked",
-        actor=user,
-        now=now,
-        target=_oneself(user),
-        changes={"wrong_attempts": ATTEMPTS},
-    )
+    wrong = {"wrong_attempts": ATTEMPTS}
+    with transaction.atomic():
+        target = _oneself(user)
+        record.entry("account.step_up_locked", actor=user, now=now, target=target, changes=wrong)
+        mail.send("step_up_locked", user.pk, now=now)
 
 
 def _counter(user: User) -> str:

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
+from audit import outbox
 from audit.models import Act, AuditEntry
 from tests import checksum
 from tests.clients import step_down
@@ -359,6 +360,15 @@ def test_fifth_wrong_attempt_locks_for_fifteen_minutes_and_only_step_up(boss, cl
     clock.shift(timedelta(seconds=1))
     assert confirm(boss).status_code == 302
     assert is_stepped_up(boss)
+
+
+def test_lock_is_told_to_the_person_by_mail(boss, mailoutbox):
+    for _attempt in range(5):
+        confirm(boss, "wrong")
+    outbox.deliver(now=now())
+    assert [letter.subject for letter in mailoutbox] == [
+        "Five wrong passwords or codes in your session"
+    ]
 
 
 def test_lock_holds_for_the_person_in_every_session_and_for_nobody_else(boss, clock):
