@@ -12,6 +12,7 @@ from audit import selection
 from audit.models import AuditEntry
 from audit.people import SYSTEM
 from billing.services import adjust_credits, copy_statistics
+from subscriptions import service_keys
 from subscriptions.loading import LoadedPeriod, LoadedSubscription, load_subscriptions
 from subscriptions.services import extend, set_expiry, set_tier
 from tests.browser.conftest import session_of
@@ -20,10 +21,13 @@ from tests.factories import make_key, make_session, make_staff, make_user, make_
 from tests.hashing import PASSWORD
 from tests.users.codes import enrolled
 from tests.users.imports.deployments import Deployment, run
-from users import services
+from users import saved_views, services
 from users.import_models import ImportRun
 from users.models import Restriction
+from users.profile_services import add_note, tag
+from users.role_services import grant_role
 from users.roles import Role
+from users.saved_views import Picture
 
 WIDE_NAME = "漢字仮名交じり文の長い名前を持つ利用者さんです壱弐"
 DAY = timedelta(days=1)
@@ -40,6 +44,7 @@ def make_world(folder):
     admin = staff[Role.SUPER_ADMIN]
     make_crowd(now)
     ana, wide = make_ana(now, admin), make_wide(now, admin)
+    make_colleague(now, admin)
     act = adjust_credits(
         [ana.pk, wide.pk, make_user("poor").pk],
         actor=admin,
@@ -61,10 +66,24 @@ def make_world(folder):
         "act": act.act_id,
         "entry": entry.pk,
         "selection": chosen.id,
+        "service_key": make_service_keys(now, admin).pk,
+        "view": make_views(admin, now).pk,
         "imported": imported.pk,
         "importing": begin_import(now, imported).pk,
         **make_letters(now, admin, ana, wide),
     }
+
+
+def make_service_keys(now, admin):
+    """A key that works and is used, and one that was revoked."""
+    scopes = ("users.browse", "users.inspect", "users.suspend", "users.tag", "audit.inspect")
+    works, gone = (
+        service_keys.create(name, scopes, expires_at=now + 90 * DAY, actor=admin, now=now)
+        for name in ("Gateway in Frankfurt", WIDE_NAME)
+    )
+    service_keys.find(works.token, now=now)
+    service_keys.revoke(gone.key.pk, actor=admin, now=now)
+    return works.key
 
 
 def make_owner():
@@ -79,6 +98,20 @@ def make_owner():
         "confirming": session_of(owner, confirmed=False),
         "half in": half_in.cookies[settings.SESSION_COOKIE_NAME].value,
     }
+
+
+def make_views(owner, now):
+    """Views of the table; the first is shared with people who may not ask what it asks."""
+    view = saved_views.keep(
+        owner,
+        "Unpaid by name",
+        Picture("q=person+used%3A0+email%3Aperson", ["username", "tier", "used"], "compact"),
+        shared_with=["support"],
+        now=now,
+    )
+    everything = Picture("tier=0", ["username"])
+    saved_views.keep(owner, WIDE_NAME[:60], everything, shared_with=["super_admin"], now=now)
+    return view
 
 
 def import_people(folder):
@@ -173,7 +206,17 @@ def make_ana(now, actor):
         [ana.pk], actor=actor, reason_code="spam", ends_at=now + DAY, reason="Spam", now=now
     )
     services.lift_restriction([ana.pk], actor=actor, reason="It was not spam.", now=now)
+    tag([ana.pk], actor=actor, add=["vip", "speaks Portuguese"], reason="Known", now=now - DAY)
+    for text in ("Called about her invoice; paid the same day.", "Prefers to be written to."):
+        add_note([ana.pk], actor=actor, text=text, now=now - 3 * DAY)
     return ana
+
+
+def make_colleague(now, actor):
+    """Somebody on the staff whose name is as long as it gets."""
+    user = make_user(WIDE_NAME[::-1], email=f"{'a-very-long-mailbox-name' * 2}@mailbox.example")
+    grant_role([user.pk], actor=actor, role=Role.USER_ADMIN, reason=WIDE_NAME, now=now)
+    return user
 
 
 def make_subscriber(now, actor):
@@ -215,4 +258,8 @@ def make_wide(now, actor):
             internal_note=WIDE_NAME * 4,
             now=now,
         )
+    tags = [f"{WIDE_NAME[:12]}{n}" for n in range(8)]
+    tag([wide.pk], actor=actor, add=tags, reason=WIDE_NAME, now=now)
+    for _note in range(7):
+        add_note([wide.pk], actor=actor, text=f"{WIDE_NAME * 6}\n\n{'x' * 90}", now=now)
     return wide
