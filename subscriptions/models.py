@@ -139,6 +139,11 @@ class Standing(models.Model):
                 name="standing_subscribed",
                 condition=models.Q(subscription__isnull=False),
             ),
+            models.Index(
+                fields=["user"],
+                name="standing_endless",
+                condition=models.Q(subscription__isnull=False, ends_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

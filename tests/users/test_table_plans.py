@@ -42,7 +42,7 @@ ORDERS = {
     "used": {"statistics_used"},
     "subscription": {"standing_subscribed", "subscriptions_standing_pkey"},
     "months": {"standing_by_months"},
-    "expires": {"standing_by_end", "standing_subscribed", "subscriptions_standing_pkey"},
+    "expires": {"standing_by_end", "standing_endless"},
     "seen": {"user_seen"},
     "joined": {"user_joined"},
     "country": {"user_country"},
