@@ -109,6 +109,7 @@ PAGES = (
     Shot("tier", "/admin/tiers/2/"),
     Shot("reason-codes", "/admin/reason-codes/"),
     Shot("reason-code", "/admin/reason-codes/code/spam/"),
+    Shot("invitations", "/admin/staff/invitations/"),
     Shot("own-account", "/admin/account/"),
     Shot("own-second-factor", "/admin/account/second-factor/"),
     Shot("own-second-factor-set-up", "/admin/account/second-factor/set-up/"),

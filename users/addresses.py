@@ -30,11 +30,11 @@ def why_no_mail(email: str | None, state: str) -> str:
     }[User.EmailState(state)]
 
 
-def is_taken(email: str, *, by_other_than: int | None = None) -> bool:
+def is_taken(email: str) -> bool:
     """Whether somebody has this address, in any case; compared by the database, whose idea of
     lower case differs from Python's."""
-    people = User.objects.alias(_email=Lower("email")).filter(_email=Lower(Value(email)))
-    taken: bool = people.exclude(pk=by_other_than).exists()
+    people = User.objects.alias(_email=Lower("email"))
+    taken: bool = people.filter(_email=Lower(Value(email))).exists()
     return taken
 
 

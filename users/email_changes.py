@@ -178,12 +178,11 @@ def keep(change: EmailChange, *, now: datetime) -> None:
 
 
 def _readdress(user: User, email: str | None, *, now: datetime) -> None:
-    if email is not None and addresses.is_taken(email, by_other_than=user.pk):
-        raise LinkOver(str(_TAKEN))
+    """The unique index judges, at this very moment, whether somebody else has the address."""
     try:
         with transaction.atomic():
             addresses.readdress(user, email, verified_at=now, now=now)
-    except IntegrityError as error:  # taken at this very moment
+    except IntegrityError as error:
         raise LinkOver(str(_TAKEN)) from error
 
 

@@ -262,6 +262,15 @@ def test_address_taken_meanwhile_is_refused_when_it_is_verified(post, admin, iva
     assert address(ivan) == OLD
 
 
+def test_address_that_changed_otherwise_meanwhile_is_left_alone(post, admin, ivan, visitor):
+    change(ivan, admin)
+    sent = letters(post)
+    User.objects.filter(pk=ivan.pk).update(email="imported@example.org")
+    before = checksum.database()
+    assert visitor.send(sent[NEW].path).status_code == 410
+    assert checksum.database() == before
+
+
 def test_old_address_taken_meanwhile_cannot_be_had_back(post, admin, ivan, visitor):
     act = change(ivan, admin)
     sent = letters(post)

@@ -108,6 +108,7 @@ def test_name_with_line_breaks_adds_no_header(post, settings, name):
         "Ana <a@example.org>",
         "<a@example.org>",
         "nobody",
+        "ıvan@example.org",
         "",
     ],
 )
