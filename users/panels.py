@@ -19,7 +19,7 @@ def _account(user_id: int, viewer: Reader, now: datetime, parameters: QueryDict)
     return {}
 
 
-_NOTES_SHOWN = 5
+_NOTES_SHOWN = 3
 
 
 def _notes(user_id: int, viewer: Reader, now: datetime, parameters: QueryDict) -> dict[str, Any]:

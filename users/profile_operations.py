@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Q, Sum
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from audit.forms import OperationForm
 from audit.operations import Operation, by_deciding, users
@@ -50,11 +50,13 @@ def _note_done(params: Mapping[str, Any], number: int) -> str:
 
 
 def _close_sentence(params: Mapping[str, Any], number: int) -> str:
-    return _("Close %(users)s") % {"users": users(number)}
+    return ngettext("Close %(n)s account", "Close %(n)s accounts", number) % {"n": f"{number:,}"}
 
 
 def _close_done(params: Mapping[str, Any], number: int) -> str:
-    return _("Closed %(users)s.") % {"users": users(number)}
+    return ngettext("Closed %(n)s account.", "Closed %(n)s accounts.", number) % {
+        "n": f"{number:,}"
+    }
 
 
 def what_is_lost(ids: Sequence[int], now: datetime) -> str:
@@ -68,7 +70,7 @@ def what_is_lost(ids: Sequence[int], now: datetime) -> str:
     sentences = []
     if held["credits"]:
         sentences.append(
-            _("%(credits)s credits stay on what is closed, where nobody can spend them.")
+            _("%(credits)s credits stay there, where nobody can spend them.")
             % {"credits": credits(held["credits"])}
         )
     if held["subscriptions"]:
@@ -108,7 +110,7 @@ ADD_NOTE = Operation(
     sentence=_note_sentence,
     done=_note_done,
     form=NoteForm,
-    icon="copy",
+    icon="bookmark",
 )
 CLOSE = Operation(
     procedure=closing.CLOSE,

@@ -261,7 +261,7 @@ def test_close_warns_of_credits_before_it_is_done():
     client.force_login(make_staff(Role.SUPER_ADMIN))
     url = reverse("operate:one", args=[user.pk, "users.close"])
     page = client.post(url, {"reason": "asked to", "step": "preview"})
-    assert "250.00 credits stay on what is closed" in page.text
+    assert "250.00 credits stay there" in page.text
 
 
 def test_close_undone_gives_no_key_back_that_another_act_revoked():

@@ -92,7 +92,7 @@ def new_user(request: StaffRequest) -> HttpResponse:
         else:
             _announce(request, user)
             return redirect("user", user.pk)
-    return render(request, "users/new.html", {"form": form}, status=422 if form.errors else 200)
+    return render(request, "users/new.html", {"form": form})
 
 
 @transaction.atomic
