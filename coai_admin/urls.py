@@ -20,6 +20,7 @@ urlpatterns = [
     path("admin/imports/", include("users.urls.imports")),
     path("admin/staff/invitations/", include("users.urls.invitations")),
     path("admin/", include("users.urls.configuration")),
+    path("admin/api/", include("users.urls.reference")),
     path("admin/service-keys/", include("users.urls.service_keys")),
     path("admin/views/", include("users.urls.views")),
     path("admin/", include("users.urls.table")),

@@ -69,6 +69,8 @@ ROUTES = {
     "admin/users/search/": "users.browse",
     "admin/users/query/": "users.browse",
     "admin/users/query/complete/": "users.browse",
+    "admin/users/columns/": "users.browse",
+    "admin/users/new/": "users.create",
     "admin/users/select/": "audit.preview_many",
     "admin/users/export/": "exports.users_masked",
     "admin/users/<int:user_id>/": "users.inspect",
@@ -83,8 +85,26 @@ ROUTES = {
     "admin/acts/<uuid:act_id>/undo/": "audit.inspect+ACT",
     "admin/audit/": "audit.inspect",
     "admin/audit/<int:entry_id>/": "audit.inspect",
+    "admin/staff/": "users.inspect_staff",
+    "admin/roles/": "users.browse",
+    "admin/roles/may/": "users.inspect_staff",
+    "admin/tiers/": "subscriptions.inspect_tiers",
+    "admin/tiers/<int:level>/": "subscriptions.edit_tiers",
+    "admin/reason-codes/": "users.inspect",
+    "admin/reason-codes/new/": "users.edit_reason_codes",
+    "admin/reason-codes/code/<slug:code>/": "users.edit_reason_codes",
+    "admin/views/": "users.browse",
+    "admin/views/new/": "users.browse",
+    "admin/views/counts/": "users.browse",
+    "admin/views/restore/<str:token>/": "users.browse",
+    "admin/views/<int:view_id>/": "users.browse",
+    "admin/views/<int:view_id>/edit/": "users.browse",
+    "admin/views/<int:view_id>/redraw/": "users.browse",
+    "admin/views/<int:view_id>/move/": "users.browse",
+    "admin/views/<int:view_id>/delete/": "users.browse",
     "admin/imports/": "imports.inspect",
     "admin/imports/<int:run_id>/": "imports.inspect",
+    "admin/api/": "users.browse",
     "admin/service-keys/": "subscriptions.revoke_service_key",
     "admin/service-keys/new/": "subscriptions.create_service_key",
     "admin/service-keys/<int:key_id>/revoke/": "subscriptions.revoke_service_key",
@@ -203,6 +223,9 @@ def world():
         "run_id": run.pk,
         "key": "0" * 40,
         "token": "no-such-token",
+        "code": "spam",
+        "level": 1,
+        "view_id": 1,
         "invitation_id": 1,
     }
 
@@ -233,7 +256,7 @@ def come_in(principal, settings):
 
 def knock(route, code, method, world, headers, cookies):
     """What this principal gets at the door."""
-    values = world | {"code": code}
+    values = world | ({"code": code} if code else {})
     address = "/" + re.sub(r"<\w+:(\w+)>", lambda found: str(values[found[1]]), route)
     client = Client(raise_request_exception=False)
     client.cookies = SimpleCookie({name: morsel.value for name, morsel in cookies.items()})

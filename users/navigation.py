@@ -64,6 +64,7 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
                 "integrations",
                 "subscriptions.revoke_service_key",
             ),
+            Place(_("API"), "api_reference", "link", "users.browse"),
         ),
     ),
     (

@@ -13,6 +13,7 @@ from audit.registry import operations as registered
 from billing.models import Account
 from tests import checksum
 from tests.api.conftest import Caller, in_session, keyed, make_service_key
+from tests.clients import step_down
 from tests.factories import make_staff, make_users
 from tests.test_operations import SAMPLES, state
 from users import roles
@@ -140,9 +141,7 @@ def test_key_suspends_for_seven_days_at_most(key):
 def test_act_that_needs_step_up_asks_for_it_and_writes_nothing():
     [target] = make_users(1)
     caller = in_session(Role.USER_ADMIN)
-    session = caller.session
-    session.pop("stepped_up_at")
-    session.save()
+    step_down(caller)
     before = checksum.database()
     answer = caller.send(ADJUST, gift(target), key="k")
     assert (answer.status_code, answer.json()["code"]) == (403, "step_up_required")

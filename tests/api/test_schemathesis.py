@@ -75,6 +75,8 @@ def _hammer_one(operation, mode, examples, checks, seen, headers, cookies):
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def send(case):
+        if cookies:  # a made-up key would be judged instead of the session
+            case.headers.pop("Authorization", None)
         response = case.call(headers=headers, cookies=cookies)
         case.validate_response(response, checks=checks, headers=headers)
         seen[response.status_code] = seen.get(response.status_code, 0) + 1
@@ -110,7 +112,7 @@ def test_some_odd_requests_of_a_key_meet_only_documented_answers(plenty):
 
 @pytest.mark.storm
 def test_thousands_of_odd_requests_of_a_key_meet_only_documented_answers(plenty):
-    check(hammer({"Authorization": f"Bearer {make_service_key().token}"}, 25), 1_000)
+    check(hammer({"Authorization": f"Bearer {make_service_key().token}"}, 25), 2_000)
 
 
 @pytest.mark.storm
@@ -118,5 +120,5 @@ def test_thousands_of_odd_requests_of_a_super_admin_meet_only_documented_answers
     headers, cookies, user = session_headers()
     # ignored_auth cannot take a session away that stands in a header
     seen = hammer(headers, 25, [one for one in CHECKS if one is not ignored_auth], cookies)
-    check(seen, 1_000)
+    check(seen, 2_000)
     assert User.objects.get(pk=user.pk).role == Role.SUPER_ADMIN

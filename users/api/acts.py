@@ -90,7 +90,7 @@ class Preview(OperationView):
     doc = Doc(
         name="preview",
         tag="Operations",
-        summary="what it would do now",
+        summary="(preview)",
         text="Nothing is locked or written. The versions in its receipts may be sent as `seen`.",
         answer=named("Outcome"),
     )
@@ -107,7 +107,7 @@ class Perform(OperationView):
     doc = Doc(
         name="perform",
         tag="Operations",
-        summary="do it",
+        summary="",
         text="All of it, with its record, stands or falls together. A user on whom it cannot be "
         "done is refused and spares the others.",
         answer=named("Outcome"),

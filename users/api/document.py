@@ -48,7 +48,7 @@ class ApiSchema(AutoSchema):
     @property
     def doc(self) -> Doc:
         """What the view says of itself."""
-        found: Doc = self.view.doc
+        found: Doc = self.view.doc  # type: ignore[attr-defined]
         return found
 
     def get_operation_id(self) -> str:
@@ -57,7 +57,7 @@ class ApiSchema(AutoSchema):
     def get_summary(self) -> str:
         return self.doc.summary
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular calls it
         return self.doc.text
 
     def get_tags(self) -> list[str]:
@@ -162,7 +162,7 @@ def _operations(path: str, item: Schema) -> Iterator[tuple[str, Schema]]:
         inner: Schema = deepcopy(item)
         action = inner["post"]
         action["operationId"] = f"{action['operationId']}_{code.replace('.', '_')}"
-        action["summary"] = f"{operation.label}: {action['summary']}"
+        action["summary"] = " ".join(filter(None, [str(operation.label), action.get("summary")]))
         kept = [one for one in action["parameters"] if one["name"] != "code"]
         for parameter in kept:
             if parameter["name"] == "Idempotency-Key" and code.startswith("billing."):

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.functional import lazy
+from django.utils.text import capfirst
 from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -65,7 +66,7 @@ class KeyForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         labels = scopes()
-        self.fields["reads"].choices = [(code, labels[code]) for code in READS]  # type: ignore[attr-defined]
+        self.fields["reads"].choices = [(code, capfirst(labels[code])) for code in READS]  # type: ignore[attr-defined]
         named = [(code, actions()[code].label) for code in acts()]
         self.fields["acts"].choices = named  # type: ignore[attr-defined]
 
