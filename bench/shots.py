@@ -108,6 +108,7 @@ PAGES = (
     Shot("tiers", "/admin/tiers/"),
     Shot("tier", "/admin/tiers/2/"),
     Shot("reason-codes", "/admin/reason-codes/"),
+    Shot("settings", "/admin/settings/"),
     Shot("reason-code", "/admin/reason-codes/code/spam/"),
     Shot("invitations", "/admin/staff/invitations/"),
     Shot("own-account", "/admin/account/"),

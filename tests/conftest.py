@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,15 @@ def browser_type_launch_args():
         "chromium_sandbox": False,
         "args": CHROMIUM_ARGUMENTS,
     }
+
+
+@pytest.fixture(autouse=True)
+def _settings_as_installed(request):
+    """What one test saved does not reach the next, and reading it costs no statement in between."""
+    if not request.node.get_closest_marker("system"):
+        from users.console_settings import shelf
+
+        shelf.known, shelf.fresh_until = {}, time.monotonic() + 600
 
 
 @pytest.fixture(autouse=True)

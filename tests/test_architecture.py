@@ -61,6 +61,7 @@ MODEL_WRITERS = {
     "Subscription": set(),
     "Period": set(),
     "Event": {"subscriptions.lifecycle"},
+    "Setting": {"users.configuring"},
     "OutboxMessage": {"audit.outbox"},
     "PasswordLink": {"users.password_links"},
     "Invitation": {"users.invitations"},

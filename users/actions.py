@@ -28,6 +28,8 @@ ACTIONS = (
     Action("users.create_super_admin", _("Create super admin"), Kind.SYSTEM, "user-plus"),
     Action("users.load_demo", _("Load demonstration data"), Kind.SYSTEM, "import"),
     Action("subscriptions.edit_tiers", _("Edit a tier"), Kind.CHANGE, "tiers"),
+    Action("settings.edit", _("Edit a setting"), Kind.CHANGE, "settings"),
+    Action("settings.edit_security", _("Edit a setting of security"), Kind.CHANGE, "settings"),
     Action("users.edit_reason_codes", _("Edit a reason code"), Kind.CHANGE, "suspend"),
     Action("imports.coai", _("Import a CoAI deployment"), Kind.SYSTEM, "import"),
 )

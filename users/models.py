@@ -17,7 +17,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from audit.people import CreditLimits
-from users import roles
+from users import console_settings, roles
 from users.account_models import EmailChange as EmailChange
 from users.account_models import Invitation as Invitation
 from users.account_models import Note as Note
@@ -143,7 +143,7 @@ class User(AbstractBaseUser):
     @property
     def credit_limits(self) -> CreditLimits | None:
         """How many credits this person may move by hand; None: as many as they like."""
-        return roles.CREDIT_LIMITS.get(roles.Role(self.role))
+        return console_settings.credit_limits(self.role)
 
     def may(self, code: str) -> bool:
         """Whether this person's role holds the permission ``code``; a closed account holds none."""

@@ -53,6 +53,7 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
         (
             Place(_("Tiers"), "tiers:list", "tiers", "subscriptions.inspect_tiers"),
             Place(_("Reason codes"), "reason_codes:list", "suspend", "users.inspect"),
+            Place(_("Settings"), "settings:overview", "settings", "settings.inspect"),
         ),
     ),
     (

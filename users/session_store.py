@@ -3,22 +3,22 @@ DELETE.
 
 The cookie holds the key; the table holds its SHA-256, so that neither a copy of the database nor a
 list of sessions on a page lets anybody in. A session ends when it was not used for
-``SESSION_IDLE_SECONDS`` or is older than ``SESSION_ABSOLUTE_SECONDS``; ``expire_date`` is the
+a while or is too old (``users.console_settings.session_limits``); ``expire_date`` is the
 earlier of both.
 """
 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.db import IntegrityError, transaction
 from django.utils.timezone import now as time_now
 
+from users.console_settings import session_limits
 from users.models import Session
 
 _LONGEST_AGENT = 400
@@ -31,10 +31,8 @@ def digest(session_key: str) -> str:
 
 def ends(*, created_at: datetime, seen_at: datetime) -> datetime:
     """When a session ends that is used no more."""
-    return min(
-        seen_at + timedelta(seconds=settings.SESSION_IDLE_SECONDS),
-        created_at + timedelta(seconds=settings.SESSION_ABSOLUTE_SECONDS),
-    )
+    limits = session_limits()
+    return min(seen_at + limits.idle, created_at + limits.absolute)
 
 
 class SessionStore(SessionBase):

@@ -14,6 +14,7 @@ from django.shortcuts import redirect
 from django.utils.timezone import now as time_now
 
 from coai_admin.console import circumstances
+from users.console_settings import session_limits
 from users.models import Session, User
 from users.session_store import SessionStore, ends
 
@@ -41,9 +42,10 @@ def clock(request: HttpRequest) -> Clock | None:
     row = _row(request)
     if row is None or not request.user.is_authenticated:
         return None
+    limits = session_limits()
     return Clock(
-        row.seen_at + timedelta(seconds=settings.SESSION_IDLE_SECONDS),
-        row.created_at + timedelta(seconds=settings.SESSION_ABSOLUTE_SECONDS),
+        row.seen_at + limits.idle,
+        row.created_at + limits.absolute,
     )
 
 

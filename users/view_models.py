@@ -59,7 +59,7 @@ class Preferences(models.Model):
 
 
 class Setting(models.Model):
-    """One setting of the console that differs from its default (``users.settings``)."""
+    """One setting of the console that differs from its default (``users.console_settings``)."""
 
     name = models.TextField(primary_key=True)
     value = models.JSONField()

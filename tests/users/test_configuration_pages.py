@@ -1,7 +1,8 @@
 """Tiers, reason codes and settings: seen by those who may, changed by those who may, with whom it
 affects before it is saved and what it was afterwards."""
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
@@ -15,8 +16,10 @@ from subscriptions.services import set_tier
 from tests import checksum
 from tests.factories import make_staff, make_user, make_users
 from users import services
-from users.models import ReasonCode
+from users.console_settings import credit_limits, session_limits, shelf
+from users.models import ReasonCode, Session, Setting
 from users.roles import Role
+from users.session_store import digest
 
 pytestmark = pytest.mark.django_db
 
@@ -251,4 +254,156 @@ def test_a_reason_code_of_other_letters_is_refused(code):
     client = client_of(Role.SUPER_ADMIN)
     before = checksum.database()
     assert client.post(reverse("reason_codes:new"), CODE | {"code": code}).status_code == 422
+    assert checksum.database() == before
+
+
+# Settings
+
+LIMITS = {
+    "per_act": "100",
+    "per_day": "500",
+    "acts_per_day": "",
+    "per_user_a_month": "",
+    "reason": "less trust",
+}
+MINUTES = {"idle_minutes": "10", "absolute_minutes": "60", "reason": "safer"}
+SETTINGS = [
+    ("settings:credit_limits", ["support"], LIMITS),
+    ("settings:sessions", [], MINUTES),
+]
+
+
+@pytest.mark.parametrize("role", [Role.USER_ADMIN, Role.SUPPORT])
+def test_settings_are_closed_to_those_who_may_not_see_them(role):
+    assert client_of(role).get(reverse("settings:overview")).status_code == 403
+
+
+@pytest.mark.parametrize("role", [Role.SUPER_ADMIN, Role.READ_ONLY])
+def test_settings_show_what_is_set_and_no_secret(role, settings, django_assert_num_queries):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "mail.example", 587
+    settings.EMAIL_HOST_USER = "mail-user"
+    settings.EMAIL_HOST_PASSWORD = "hush-hush"
+    client = client_of(role)
+    client.get(reverse("settings:overview"))
+    with django_assert_num_queries(3):
+        html = client.get(reverse("settings:overview")).content.decode()
+    assert "mail.example:587" in html
+    assert "10,000.00" in html
+    assert "hush-hush" not in html
+    assert "mail-user" not in html
+    assert settings.SECRET_KEY not in html
+    assert (">Edit<" in html) == (role == Role.SUPER_ADMIN)
+
+
+@pytest.mark.parametrize("role", [Role.USER_ADMIN, Role.SUPPORT, Role.READ_ONLY])
+@pytest.mark.parametrize(("name", "arguments", "data"), SETTINGS)
+def test_setting_is_denied_to_others_and_writes_nothing(role, name, arguments, data):
+    client, url = client_of(role), reverse(name, args=arguments)
+    before = checksum.database()
+    assert client.post(url, data).status_code == 403
+    assert checksum.database() == before
+
+
+@pytest.mark.parametrize("role", ["super_admin", "nobody"])
+def test_limits_of_roles_that_have_none_are_a_404(role):
+    url = reverse("settings:credit_limits", args=[role])
+    assert client_of(Role.SUPER_ADMIN).get(url).status_code == 404
+
+
+def test_credit_limits_hold_as_soon_as_they_are_saved():
+    make_staff(Role.SUPPORT)
+    helper, url = make_staff(Role.SUPPORT), reverse("settings:credit_limits", args=["support"])
+    assert helper.credit_limits.per_act == 50
+    preview, _saved = save(client_of(Role.SUPER_ADMIN), url, LIMITS)
+    assert "2 colleagues have this role." in preview.content.decode()
+    assert helper.credit_limits.per_act == 100
+    assert helper.credit_limits.acts_per_day is None
+    assert not helper.credit_limits.may_take  # is no setting
+    entry = last_entry()
+    assert (entry.action, entry.target_type) == ("settings.edit", "setting")
+    assert entry.changes["per_act"] == ["50", "100"]
+    assert make_staff(Role.USER_ADMIN).credit_limits.per_act == 10_000
+    assert make_staff(Role.SUPER_ADMIN).credit_limits is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"per_act": "-1"},
+        {"per_act": "NaN"},
+        {"per_act": "501"},
+        {"per_day": "1e3"},
+        {"acts_per_day": "1.5"},
+        {"reason": ""},
+    ],
+)
+def test_wrong_limits_are_refused_and_kept_on_the_page(wrong):
+    client, url = client_of(Role.SUPER_ADMIN), reverse("settings:credit_limits", args=["support"])
+    before = checksum.database()
+    answer = client.post(url, LIMITS | wrong)
+    assert answer.status_code == 422
+    assert checksum.database() == before
+
+
+def test_credit_limits_that_a_colleague_set_meanwhile_are_not_overwritten():
+    client, url = client_of(Role.SUPER_ADMIN), reverse("settings:credit_limits", args=["support"])
+    editing = client.post(url, LIMITS).context["editing"]
+    save(client_of(Role.SUPER_ADMIN), url, LIMITS | {"per_act": "7"})
+    answer = client.post(url, LIMITS | {"previewed": editing.previewed, "seen": editing.seen})
+    assert "Somebody changed this" in answer.content.decode()
+    assert credit_limits("support").per_act == 7
+
+
+def test_what_another_process_set_holds_after_seconds(monkeypatch):
+    shelf.forget()
+    assert credit_limits("support").per_act == 50
+    kept = {"per_act": "1", "per_day": "1", "acts_per_day": None, "per_user_a_month": None}
+    Setting.objects.create(name="credit_limits.support", value=kept)
+    assert credit_limits("support").per_act == 50
+    late = time.monotonic() + 3.1
+    monkeypatch.setattr("users.console_settings.time.monotonic", lambda: late)
+    assert credit_limits("support").per_act == 1
+
+
+def test_settings_are_read_once_in_a_while(django_assert_num_queries):
+    shelf.forget()
+    with django_assert_num_queries(1):
+        for _n in range(50):
+            credit_limits("support")
+            session_limits()
+
+
+def test_session_limits_end_those_that_are_over_them_and_bind_the_others():
+    client, now = client_of(Role.SUPER_ADMIN), time_now()
+    idle = client_of(Role.SUPPORT)
+    Session.objects.filter(pk=digest(idle.session.session_key)).update(
+        seen_at=now - timedelta(minutes=20)
+    )
+    url = reverse("settings:sessions")
+    preview, saved = save(client, url, MINUTES)
+    html = preview.content.decode()
+    assert "2 sessions are open." in html
+    assert "1 of them ends at once." in html
+    assert saved.status_code == 302
+    assert session_limits() == (timedelta(minutes=10), timedelta(minutes=60))
+    assert idle.get(reverse("home")).status_code == 302
+    mine = Session.objects.get(pk=digest(client.session.session_key))
+    assert mine.expire_date <= mine.seen_at + timedelta(minutes=10)
+    assert last_entry().changes == {"idle_minutes": [30, 10], "absolute_minutes": [720, 60]}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"idle_minutes": "4"},
+        {"idle_minutes": "61"},
+        {"absolute_minutes": "59"},
+        {"idle_minutes": ""},
+    ],
+)
+def test_unsafe_session_limits_are_refused(wrong):
+    client = client_of(Role.SUPER_ADMIN)
+    before = checksum.database()
+    assert client.post(reverse("settings:sessions"), MINUTES | wrong).status_code == 422
     assert checksum.database() == before

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from users.views import reason_codes, tiers
+from users.views import reason_codes, settings, tiers
 
 _tiers = [
     path("", tiers.tiers, name="list"),
@@ -13,7 +13,13 @@ _reason_codes = [
     path("new/", reason_codes.new_reason_code, name="new"),
     path("code/<slug:code>/", reason_codes.reason_code, name="edit"),
 ]
+_settings = [
+    path("", settings.overview, name="overview"),
+    path("credits/<slug:role>/", settings.credit_limits, name="credit_limits"),
+    path("sessions/", settings.sessions, name="sessions"),
+]
 urlpatterns = [
     path("tiers/", include((_tiers, "tiers"))),
     path("reason-codes/", include((_reason_codes, "reason_codes"))),
+    path("settings/", include((_settings, "settings"))),
 ]
