@@ -252,6 +252,34 @@ def test_page_that_is_all_act_asks_at_once(boss):
     assert boss.get(url).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("page", "typed"),
+    [
+        ("/admin/tiers/1/", {"name": "Silver plus", "reason": "a new name"}),
+        ("/admin/reason-codes/code/spam/", {"label": "Unasked mail", "reason": "clearer"}),
+        ("/admin/reason-codes/new/", {"label": "Scraping", "code": "scraping", "reason": "new"}),
+        ("/admin/service-keys/new/", {"name": "the gateway"}),
+    ],
+)
+def test_what_was_typed_while_the_step_up_ended_is_shown_again_and_not_done(
+    boss, clock, page, typed
+):
+    confirm(boss)
+    before = checksum.database()
+    assert boss.get(page).status_code == 200
+    clock.shift(timedelta(minutes=11))
+    answer = boss.send(page, typed, headers={"Referer": f"http://testserver{page}"})
+    assert answer.headers["Location"].startswith(CONFIRM)
+    assert checksum.database() == before
+    assert confirm(boss, next=page).headers["Location"] == page
+    before = checksum.database()
+    shown = boss.get(page)
+    assert shown.status_code in (200, 422)
+    for text in typed.values():
+        assert text in shown.text
+    assert checksum.database() == before
+
+
 def test_program_in_a_browser_session_gets_a_403(console, clock):
     client = Client()
     client.force_login(make_staff(Role.SUPER_ADMIN))

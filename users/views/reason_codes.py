@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from audit import edits
 from users.access import permission
 from users.configuration_forms import NewReasonCodeForm, ReasonCodeForm
+from users.kept_forms import kept_form
 from users.models import ReasonCode, Restriction
 from users.requests import StaffRequest
 from users.views.configuration import Affected, Editing, respond
@@ -51,7 +52,8 @@ def reason_code(request: StaffRequest, code: str) -> HttpResponse:
     """Change a code's texts, its usual duration, and whether it is offered."""
     row, now = get_object_or_404(ReasonCode, pk=code), time_now()
     values = {name: getattr(row, name) for name in _NAMES}
-    form = ReasonCodeForm(request.POST if request.method == "POST" else None, initial=values)
+    data = request.POST if request.method == "POST" else kept_form(request)
+    form = ReasonCodeForm(data, initial=values)
 
     def save(given: Mapping[str, Any], seen: str, reason: str) -> edits.Changes:
         return edits.edit(
@@ -101,8 +103,9 @@ def _affected(row: ReasonCode, changes: edits.Changes, now: datetime) -> list[Af
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_reason_code(request: StaffRequest) -> HttpResponse:
     """Make a code."""
-    form = NewReasonCodeForm(request.POST if request.method == "POST" else None)
-    if form.is_bound and form.is_valid():
+    sent = request.method == "POST"
+    form = NewReasonCodeForm(request.POST if sent else kept_form(request))
+    if sent and form.is_valid():
         row = ReasonCode(**form.values)
         try:
             edits.add(
@@ -119,5 +122,5 @@ def new_reason_code(request: StaffRequest) -> HttpResponse:
             messages.success(request, _("Made: %(label)s.") % {"label": row.label})
             return redirect("reason_codes:list")
     context = {"form": form, "back": reverse("reason_codes:list")}
-    status = 422 if form.is_bound else 200
+    status = 422 if sent else 200
     return render(request, "users/configuration/new_reason_code.html", context, status=status)

@@ -20,6 +20,7 @@ from audit.registry import actions
 from subscriptions import service_keys
 from subscriptions.models import ServiceKey
 from users.access import permission
+from users.kept_forms import kept_form
 from users.requests import StaffRequest
 from users.service_actor import READS, acts, scopes
 
@@ -92,9 +93,10 @@ def keys(request: StaffRequest) -> HttpResponse:
 def create(request: StaffRequest) -> HttpResponse:
     """Make a key. Its token stands in the answer and is never shown again, so there is no redirect
     here."""
-    form = KeyForm(request.POST if request.method == "POST" else None)
-    if not form.is_valid():
-        status = 422 if request.method == "POST" else 200
+    sent = request.method == "POST"
+    form = KeyForm(request.POST if sent else kept_form(request))
+    if not (sent and form.is_valid()):
+        status = 422 if sent else 200
         return render(request, "users/service_keys/new.html", {"form": form}, status=status)
     now, given = time_now(), form.cleaned_data
     try:

@@ -19,6 +19,7 @@ from subscriptions.models import Tier
 from subscriptions.reports import in_tiers
 from users.access import permission
 from users.configuration_forms import TierForm
+from users.kept_forms import kept_form
 from users.requests import StaffRequest
 from users.views.configuration import Affected, Editing, respond
 
@@ -52,7 +53,8 @@ def tier(request: StaffRequest, level: int) -> HttpResponse:
     row, now = get_object_or_404(Tier, pk=level), time_now()
     names = ["name", "description", *(["active"] if level else [])]
     values = {name: getattr(row, name) for name in names}
-    form = TierForm(request.POST if request.method == "POST" else None, initial=values, tier=row)
+    data = request.POST if request.method == "POST" else kept_form(request)
+    form = TierForm(data, initial=values, tier=row)
 
     def save(given: Mapping[str, Any], seen: str, reason: str) -> edits.Changes:
         return edits.edit(
