@@ -37,3 +37,9 @@ def actions() -> dict[str, Action]:
         for operation in operations().values()
     ]
     return {action.code: action for action in (*acts, *_listed("ACTIONS"))}
+
+
+@cache
+def defect_finders() -> tuple[Any, ...]:
+    """What finds disagreements in the database, for manage.py reconcile."""
+    return tuple(import_string(name) for name in settings.DEFECT_FINDERS)

@@ -357,6 +357,10 @@ LETTERS: dict[str, str] = {  # who finds what each letter needs; templates/mail/
 ACTIONS = [  # what the audit log holds besides operations
     "users.actions.ACTIONS",
 ]
+DEFECT_FINDERS = [  # what manage.py reconcile asks
+    "billing.reports.defects",
+    "subscriptions.reports.defects",
+]
 PARTITIONED_TABLES = ["audit_entry", "audit_personal", "billing_transfer"]
 USER_PANELS = [
     "audit.panels.OVERVIEW",

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.test import override_settings
 
+import subscriptions.reports
 from audit import operations
 from audit.models import Act, AuditEntry, Receipt
 from audit.registry import operations as known_operations
@@ -95,6 +96,7 @@ def test_people_are_the_same_from_the_same_seed():
 @pytest.mark.django_db
 def test_demo_ledger_has_no_defect(demo):
     assert list(reports.defects()) == []
+    assert list(subscriptions.reports.defects()) == []
     assert Transfer.objects.count() == demo.transfers > 10 * NUMBER
 
 

@@ -1,24 +1,25 @@
-"""manage.py reconcile: does the ledger agree with itself?"""
+"""manage.py reconcile: does what is stored twice agree with itself?"""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from billing import reports
+from audit.registry import defect_finders
 from billing.reports import Defect
 
 MOST_SHOWN = 100
 
 
 class Command(BaseCommand):
-    help = "Check the ledger: every line is a defect. Ends with 1 if there is any."
+    help = "Check what is stored twice: every line is a defect. Ends with 1 if there is any."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -27,7 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Exit code 0: everything agrees. 1: it does not."""
-        found = list(reports.defects())
+        found = list(chain.from_iterable(find() for find in defect_finders()))
         if options["json"]:
             rows = [defect._asdict() for defect in found]
             self.stdout.write(json.dumps({"defects": len(found), "rows": rows}))
