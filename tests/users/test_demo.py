@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from django.contrib.auth.hashers import check_password, is_password_usable
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Count, F
 from django.test import override_settings
 
 import subscriptions.reports
@@ -26,7 +26,7 @@ from users.demo.names import Names
 from users.demo.people import make_people
 from users.demo.spending import movements_of
 from users.demo.subscribing import subscriptions_of
-from users.models import ApiKey, Restriction, User
+from users.models import ApiKey, Note, Restriction, Tag, User
 from users.roles import ROLES, Role
 
 NOW = datetime(2026, 7, 15, 12, tzinfo=UTC)
@@ -264,3 +264,9 @@ def test_demo_people_joined_were_seen_and_left_in_order(demo):
     assert User.objects.filter(closed_at__isnull=False).exists()
     assert User.objects.filter(email__isnull=True).exists()
     assert set(User.objects.values_list("email_state", flat=True)) == set(User.EmailState.values)
+
+
+def test_demo_people_carry_tags_and_notes(demo, django_db_blocker):
+    with django_db_blocker.unblock():
+        assert Tag.objects.annotate(n=Count("taggings")).filter(n__gt=0).count() == 4
+        assert set(Note.objects.values_list("author__role", flat=True)) == {Role.SUPPORT}

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from audit import record
 from audit.people import SYSTEM
-from users import services
+from users import profile_services, services
 from users.demo.restricting import Deed, Lifting, Noted
 from users.models import ReasonCode, Restriction, User
 from users.roles import Role
@@ -87,6 +87,36 @@ def daily_work(rng: random.Random, ids: Sequence[int], staff: Staff, *, now: dat
                 changes={"rows": rng.randint(200, len(ids) + 200), "query": "tier=2,3"},
                 reason="Newsletter to subscribers",
             )
+
+
+_TAGS = (("vip", 14), ("reseller", 9), ("beta tester", 20), ("needs a call", 5))
+_NOTES = (
+    "Called about the invoice; paid the same day.",
+    "Runs the chat of a university; peaks in October and March.",
+    "Prefers to be written to, in Portuguese.",
+    "Asked for a higher limit of images. Told about tier 3.",
+    "Shares the account with a colleague; explained that each needs their own.",
+    "Reported the slow answers of 3 May first. Thanked.",
+)
+
+
+def remember(rng: random.Random, ids: Sequence[int], staff: Staff, *, now: datetime) -> None:
+    """Tags on some people, and notes about a few of them."""
+    for days, (name, number) in enumerate(_TAGS, start=20):
+        profile_services.tag(
+            rng.sample(ids, min(number, len(ids))),
+            actor=staff[Role.USER_ADMIN],
+            add=[name],
+            reason="Agreed in the weekly round",
+            now=now - timedelta(days=days),
+        )
+    for days, text in enumerate(_NOTES, start=2):
+        profile_services.add_note(
+            rng.sample(ids, min(1, len(ids))),
+            actor=staff[Role.SUPPORT],
+            text=text,
+            now=now - timedelta(days=days * 3),
+        )
 
 
 def sign(number: int, *, now: datetime) -> None:

@@ -77,6 +77,7 @@ def load_demo(number: int, *, now: datetime, seed: int = _SEED) -> Loaded:
         desk.carry_out(deeds, ids, at_desk)
         desk.note(restricting.notes_of(rng, people, now=now), ids, at_desk)
         desk.daily_work(rng, ids, at_desk, now=now)
+        desk.remember(rng, ids, at_desk, now=now)
     desk.sign(number, now=now)
     copy_statistics(now=now, full=True)
     _analyze()
