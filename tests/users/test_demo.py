@@ -266,7 +266,7 @@ def test_demo_people_joined_were_seen_and_left_in_order(demo):
     assert set(User.objects.values_list("email_state", flat=True)) == set(User.EmailState.values)
 
 
-def test_demo_people_carry_tags_and_notes(demo, django_db_blocker):
-    with django_db_blocker.unblock():
-        assert Tag.objects.annotate(n=Count("taggings")).filter(n__gt=0).count() == 4
-        assert set(Note.objects.values_list("author__role", flat=True)) == {Role.SUPPORT}
+@pytest.mark.django_db
+def test_demo_people_carry_tags_and_notes(demo):
+    assert Tag.objects.annotate(n=Count("taggings")).filter(n__gt=0).count() == 4
+    assert set(Note.objects.values_list("author__role", flat=True)) == {Role.SUPPORT}
