@@ -28,6 +28,12 @@ _REWRITE = (
     FROM told t WHERE s.id = t.id
     """,
     """
+    DELETE FROM subscriptions_period p USING told t
+    WHERE p.subscription_id = t.id
+      AND p.id > (SELECT min(first.id) FROM subscriptions_period first
+                   WHERE first.subscription_id = t.id)
+    """,
+    """
     UPDATE subscriptions_period p SET tier_id = t.tier, span = tstzrange(t.starts_at, t.ends_at)
     FROM told t WHERE p.subscription_id = t.id
     """,
@@ -99,8 +105,8 @@ def _imported_subscriptions(user_ids: list[int]) -> dict[int, int]:
 
 
 def _rewrite(told: list[tuple[int, Told]]) -> None:
-    """An imported subscription has one period; both and the standing take the new tier and
-    bounds."""
+    """An imported subscription has one period, or again one: what was done to it by hand was taken
+    back. Both and the standing take the new tier and bounds."""
     values: dict[str, Any] = {
         "ids": [pk for pk, _each in told],
         "users": [each.user_id for _pk, each in told],
