@@ -57,7 +57,8 @@ WITH newest AS (
       FROM subscriptions_standing st
       LEFT JOIN newest n ON n.id = st.subscription_id
       LEFT JOIN counted c ON c.user_id = st.user_id
-      LEFT JOIN subscriptions_subscription live ON live.user_id = st.user_id AND live.ended_at IS NULL
+      LEFT JOIN subscriptions_subscription live
+        ON live.user_id = st.user_id AND live.ended_at IS NULL
 )
 SELECT rule, user_id, expected, found FROM facts CROSS JOIN LATERAL (VALUES
     ('standing is of the live subscription', live IS DISTINCT FROM subscription_id
