@@ -93,6 +93,9 @@ ROUTES = {
     "admin/reason-codes/": "users.inspect",
     "admin/reason-codes/new/": "users.edit_reason_codes",
     "admin/reason-codes/code/<slug:code>/": "users.edit_reason_codes",
+    "admin/settings/": "settings.inspect",
+    "admin/settings/credits/<slug:role>/": "settings.edit",
+    "admin/settings/sessions/": "settings.edit_security",
     "admin/views/": "users.browse",
     "admin/views/new/": "users.browse",
     "admin/views/counts/": "users.browse",
@@ -225,6 +228,7 @@ def world():
         "token": "no-such-token",
         "code": "spam",
         "level": 1,
+        "role": "support",
         "view_id": 1,
         "invitation_id": 1,
     }

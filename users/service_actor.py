@@ -16,10 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from typing import ClassVar
 
 from audit.operations import Danger
+from audit.people import CreditLimits
 from audit.registry import operations
 from subscriptions.models import ServiceKey
 from users import roles
@@ -27,6 +29,7 @@ from users.roles import Role
 
 READS = ("users.browse", "users.inspect", "billing.inspect", "audit.inspect")
 RANK = 1
+NO_CREDITS = CreditLimits(per_act=Decimal(0), per_day=Decimal(0))
 
 
 @cache
@@ -52,7 +55,7 @@ class ServiceActor:
     key: ServiceKey
     pk: None = None
     rank: int = RANK
-    credit_limits: None = None
+    credit_limits: CreditLimits = NO_CREDITS
     is_authenticated: ClassVar[bool] = True
 
     @property
