@@ -342,21 +342,17 @@ OUTBOX_HANDLERS: dict[str, str] = {
     "users.mail": "users.mail.deliver",
     "users.wrap_imported_passwords": "users.imports.passwords.wrap_next",
 }
+NOTICES = ("password_changed", "second_factor_changed", "second_factor_reset", "step_up_locked")
 LETTERS: dict[str, str] = {  # who finds what each letter needs; templates/mail/<name>.txt says it
-    "password_changed": "users.mail.to_user",
+    **dict.fromkeys(NOTICES, "users.mail.to_user"),
     "password_link": "users.password_sending.letter",
     "invitation": "users.invitations.letter",
     "verify_email": "users.email_verifying.letter",
     "verify_new_email": "users.email_changes.to_verify",
     "email_changing": "users.email_changes.to_keep",
     "email_changed": "users.email_changes.to_keep",
-    "second_factor_changed": "users.mail.to_user",
-    "second_factor_reset": "users.mail.to_user",
-    "step_up_locked": "users.mail.to_user",
 }
-ACTIONS = [  # what the audit log holds besides operations
-    "users.actions.ACTIONS",
-]
+ACTIONS = ["users.actions.ACTIONS"]  # what the audit log holds besides operations
 DEFECT_FINDERS = [  # what manage.py reconcile asks
     "billing.reports.defects",
     "subscriptions.reports.defects",
