@@ -1,6 +1,8 @@
 """Tags: put on, taken off, undone exactly."""
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from django.utils.timezone import now
 
 from audit import operations
@@ -12,6 +14,7 @@ from users.profile_forms import TagForm
 from users.profile_operations import TAG
 from users.profile_services import tag
 from users.roles import Role
+from users.templatetags.people import tagged
 
 pytestmark = pytest.mark.django_db
 
@@ -94,3 +97,14 @@ def test_tag_undone_when_nothing_of_it_stands_is_refused():
     act, boss = Act.objects.get(pk=receipts.act_id), make_staff(Role.SUPER_ADMIN)
     undone = operations.undo(TAG, act, actor=boss, now=now(), reason="undo")
     assert [row.refusal.sentence for row in undone.refused] == ["The tags were changed back since."]
+
+
+@pytest.mark.parametrize("name", ["vip", "Big spender", "a:b", "-x", "日本", "it's"])
+def test_tag_leads_from_the_user_page_to_everybody_who_has_it(name):
+    user, other = make_user(), make_user()
+    tag([user.pk], actor=SYSTEM, add=[name], reason="x")
+    client = Client()
+    client.force_login(make_staff(Role.SUPPORT))
+    page = client.get(reverse("users:list") + tagged(name)).text
+    assert f'id="row-{user.pk}"' in page
+    assert f'id="row-{other.pk}"' not in page
