@@ -127,6 +127,16 @@ def between(field: str, bounds: Bounds) -> Q:
     return found
 
 
+def beyond(field: str, bounds: Bounds) -> Q:
+    """Rows whose figure is known and breaks these limits."""
+    found = Q(pk__in=[])
+    if bounds.low is not None:
+        found |= Q(**{f"{field}__{'lte' if bounds.low_open else 'lt'}": bounds.low})
+    if bounds.high is not None:
+        found |= Q(**{f"{field}__{'gte' if bounds.high_open else 'gt'}": bounds.high})
+    return found
+
+
 def months_between(bounds: Bounds) -> Q:
     """The users with so many subscribed months, those before an import included."""
     found = Q()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
 from ipaddress import ip_network
-from operator import or_
+from operator import and_, or_
 from typing import NamedTuple
 
 from django.db.models import Q
@@ -155,6 +155,16 @@ def facts(known: Mapping[str, Fact]) -> Callable[[Sequence[Item], Asked], Q]:
 
 
 def tiers(items: Sequence[Item], asked: Asked) -> Q:
+    return with_tier(sorted(_tiers(items)), asked.now)
+
+
+def other_tiers(items: Sequence[Item], asked: Asked) -> Q:
+    """The opposite of ``tiers`` by the index, which a bare NOT would not use."""
+    others = sorted(set(TIERS) - _tiers(items))
+    return with_tier(others, asked.now) if others else Q(pk__in=[])
+
+
+def _tiers(items: Sequence[Item]) -> set[int]:
     wanted: set[int] = set()
     for item in items:
         bounds = query.number(item, places=0)
@@ -162,7 +172,7 @@ def tiers(items: Sequence[Item], asked: Asked) -> Q:
         if not found:
             raise item.wrong(_("There are the tiers 0 to 3."))
         wanted.update(found)
-    return with_tier(sorted(wanted), asked.now)
+    return wanted
 
 
 def _keeps(figure: int, bounds: query.Bounds) -> bool:
@@ -181,6 +191,13 @@ def chosen(
 
 def figures(path: str) -> Callable[[Sequence[Item], Asked], Q]:
     return either(lambda item, asked: conditions.between(path, query.number(item)))
+
+
+def other_figures(path: str) -> Callable[[Sequence[Item], Asked], Q]:
+    """The opposite of ``figures`` by the index, which a bare NOT would not use."""
+    return lambda items, asked: reduce(
+        and_, [conditions.beyond(path, query.number(item)) for item in items]
+    )
 
 
 def months(item: Item, asked: Asked) -> Q:

@@ -24,7 +24,8 @@ from users.table.meanings import HAS, IS, Asked, everybody, sees_ips, sees_login
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word of the language. ``read`` turns its values into a condition, and raises QueryError.
-    ``values``: what can be chosen from, each with what it says; empty where values are free."""
+    ``values``: what can be chosen from, each with what it says; empty where values are free.
+    ``opposite``: what a minus before it asks for, where that is quicker than a bare NOT."""
 
     name: str
     label: str | Promise
@@ -33,6 +34,7 @@ class Word:
     read: Callable[[Sequence[Item], Asked], Q]
     values: Mapping[str, str | Promise] = field(default_factory=dict)
     sight: Callable[[Reader], bool] = everybody
+    opposite: Callable[[Sequence[Item], Asked], Q] | None = None
 
 
 _SPAN = gettext_lazy("a date, today, or a span of time back from now: 30d, 6m, 1y")
@@ -69,6 +71,7 @@ WORDS: dict[str, Word] = {
             ("tier:2,3", "tier:>0", "-tier:0"),
             meanings.tiers,
             {str(tier): gettext_lazy("tier") for tier in TIERS},
+            opposite=meanings.other_tiers,
         ),
         Word(
             "credits",
@@ -76,6 +79,7 @@ WORDS: dict[str, Word] = {
             gettext_lazy("the balance; a few seconds behind"),
             ("credits:<10", "credits:100..500", "credits:<0"),
             meanings.figures("statistics__balance"),
+            opposite=meanings.other_figures("statistics__balance"),
         ),
         Word(
             "used",
@@ -83,6 +87,7 @@ WORDS: dict[str, Word] = {
             gettext_lazy("credits used since the beginning"),
             ("used:>1000", "used:0"),
             meanings.figures("statistics__used"),
+            opposite=meanings.other_figures("statistics__used"),
         ),
         Word(
             "subscription",
@@ -244,7 +249,9 @@ def values_for(word: Word, viewer: Reader) -> dict[str, str | Promise]:
 
 def condition(term: Term, asked: Asked) -> Q:
     """What a term asks for. Raises QueryError."""
-    found = meanings.text(term.items[0], asked) if not term.word else _word(term, asked)
+    if term.word:
+        return _word(term, asked)
+    found = meanings.text(term.items[0], asked)
     return ~found if term.negated else found
 
 
@@ -252,6 +259,9 @@ def _word(term: Term, asked: Asked) -> Q:
     name = ALIASES.get(term.word, term.word)
     word = WORDS.get(name)
     if word is not None and word.sight(asked.viewer):
+        if term.negated:
+            opposite = word.opposite
+            return opposite(term.items, asked) if opposite else ~word.read(term.items, asked)
         return word.read(term.items, asked)
     if word is not None:
         raise term.wrong(_("Your role does not see this, so it cannot ask for it."))
