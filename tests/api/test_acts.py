@@ -105,6 +105,7 @@ def test_key_never_touches_staff(key, role):
     before = checksum.database()
     answer = key.send(SUSPEND, {"users": [staff.pk], **SPAM})
     assert (answer.json()["changed"], answer.json()["refused"]) == (0, 1)
+    assert answer.json()["receipts"][0]["refusal"] == "Ranks at or above you."
     assert answer.json()["operation_id"] is None
     assert checksum.database() == before
 
