@@ -97,6 +97,7 @@ class User(AbstractBaseUser):
                 fields=["role", "id"], name="user_staff", condition=~models.Q(role=roles.Role.NONE)
             ),
             models.Index(fields=["country", "id"], name="user_country"),
+            models.Index(fields=["password_changed_at", "id"], name="user_password_changed"),
             models.Index(Coalesce("last_seen_at", NEVER), "id", name="user_seen"),
             models.Index(
                 fields=["id"], name="user_no_email", condition=models.Q(email__isnull=True)
