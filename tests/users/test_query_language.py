@@ -466,9 +466,7 @@ def test_query_costs_no_more_statements_than_a_filter(size, django_assert_num_qu
     assert len(rows_in(response)) == len(users)
 
 
-STATEMENTS = (
-    8  # session, person, views, preferences, count with ids, order of ids, restrictions, facts
-)
+STATEMENTS = 7  # session, person, views, count with ids, order of ids, restrictions, facts
 
 
 # Help and completion
