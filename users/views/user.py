@@ -31,6 +31,8 @@ from users.models import User
 from users.requests import StaffRequest
 from users.restriction_operations import LIFT_RESTRICTION
 
+# The acts that stand beside the heading, as far as they are possible: the first of them.
+COMMONEST = ("billing.adjust_credits", "users.lift_restriction", "users.suspend")
 BUTTONS = 2
 LIFT = LIFT_RESTRICTION.code
 
@@ -132,10 +134,11 @@ def _filled(
 def _acts(
     request: StaffRequest, person: User, now: datetime
 ) -> tuple[list[MenuItem], list[MenuItem]]:
-    """The commonest possible acts as buttons, all others for the menu."""
+    """The commonest acts as buttons, all others for the menu."""
     menus = operations.menus(list(registered().values()), [person.pk], actor=request.user, now=now)
     items = menus.get(person.pk, [])
-    buttons = [item for item in items if not item.refusal][:BUTTONS]
+    possible = {item.operation.code: item for item in items if not item.refusal}
+    buttons = [possible[code] for code in COMMONEST if code in possible][:BUTTONS]
     return buttons, [item for item in items if item not in buttons]
 
 
