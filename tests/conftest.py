@@ -34,6 +34,12 @@ def pytest_runtest_setup(item):
             outcome(f"No {marker} on this machine: {remedy}")
 
 
+def pytest_collection_modifyitems(items):
+    """What takes longest begins first, so that no worker is left alone with it at the end."""
+    slow = ("browser", "system", "mariadb")
+    items.sort(key=lambda item: not any(item.get_closest_marker(each) for each in slow))
+
+
 @pytest.fixture(scope="session")
 def browser_type_launch_args():
     """Debian's Chromium; its sandbox needs what containers and root do not have."""

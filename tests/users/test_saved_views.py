@@ -283,3 +283,14 @@ def test_nobody_without_a_role_opens_views():
     for name in ("views:list", "views:new", "views:counts", "users:columns", "users:words"):
         assert client.get(reverse(name)).status_code == 403
         assert Client().get(reverse(name)).status_code == 302
+
+
+def test_table_and_counts_stand_without_valkey(settings):
+    _user, client = signed_in()
+    settings.CACHES = {
+        "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
+    }
+    assert client.get(LIST).status_code == 200
+    answer = client.get(reverse("views:counts"))
+    assert answer.status_code == 200
+    assert "hx-get" not in answer.content.decode()  # else it would ask again and again

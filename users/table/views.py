@@ -3,7 +3,8 @@ arranged when one of them is open."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from redis.exceptions import RedisError
 
 from coai_admin.console.filters import BadParameter
 from coai_admin.console.listing import Listing, Reading
@@ -123,11 +125,17 @@ def address_of(view: SavedView) -> str:
     return f"{reverse('users:list')}?{parameters.urlencode()}"
 
 
-def tabs(reading: Reading[UserRow], arrangement: Arrangement, viewer: User) -> Tabs:
-    """The views beside the table, with the counts that are fresh; no statement."""
+def tabs(
+    reading: Reading[UserRow],
+    arrangement: Arrangement,
+    viewer: User,
+    counts: Mapping[str, str] | None = None,
+) -> Tabs:
+    """The views beside the table, with these counts, or with those that are fresh; no
+    statement."""
     shown = arrangement.views[:_SHOWN]
     keys = [_key(one, viewer) for one in _listed(arrangement)]
-    known = cache.get_many(keys)
+    known = _fresh(keys) if counts is None else counts
     here, current = kept_of(reading.query), arrangement.open
     filters = _without_order(here)
     found = [
@@ -154,7 +162,7 @@ def tabs(reading: Reading[UserRow], arrangement: Arrangement, viewer: User) -> T
         open=current,
         mine=current is not None and current.owner_id == viewer.pk,
         changed=current is not None and _differs(current, reading, here),
-        complete=all(key in known for key in keys),
+        complete=counts is not None or all(key in known for key in keys),
         more=len(arrangement.views) > len(shown),
     )
 
@@ -182,14 +190,26 @@ def _key(view: SavedView | Starting, viewer: User) -> str:
 
 def count(
     listing: Listing[UserRow], arrangement: Arrangement, *, viewer: User, now: datetime
-) -> None:
+) -> dict[str, str]:
     """Count every view whose count is not fresh, up to the cap, and keep it for a minute. A view
     that this person may not use has none."""
-    wanted = _listed(arrangement)
-    known = cache.get_many([_key(one, viewer) for one in wanted])
-    for one in wanted:
-        if (key := _key(one, viewer)) not in known:
-            cache.set(key, _count(listing, one.query, viewer, now), FRESH)
+    wanted = {_key(one, viewer): one.query for one in _listed(arrangement)}
+    known = _fresh(list(wanted))
+    new = {
+        key: _count(listing, query, viewer, now)
+        for key, query in wanted.items()
+        if key not in known
+    }
+    with suppress(RedisError):  # without Valkey they are counted again the next time
+        cache.set_many(new, FRESH)
+    return known | new
+
+
+def _fresh(keys: Sequence[str]) -> dict[str, str]:
+    try:
+        return cache.get_many(keys)
+    except RedisError:
+        return {}
 
 
 def _count(listing: Listing[UserRow], query: str, viewer: User, now: datetime) -> str:

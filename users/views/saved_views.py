@@ -180,8 +180,8 @@ def restore(request: StaffRequest, token: str) -> HttpResponse:
 def counts(request: StaffRequest) -> HttpResponse:
     """The views beside the table again, with how many each one lists."""
     reading, arrangement = arranged(request, request.GET)
-    count(USERS, arrangement, viewer=request.user, now=reading.now)
-    context = {"reading": reading, "views": tabs(reading, arrangement, request.user)}
+    counts = count(USERS, arrangement, viewer=request.user, now=reading.now)
+    context = {"reading": reading, "views": tabs(reading, arrangement, request.user, counts)}
     return render(request, "users/_views.html", context)
 
 
