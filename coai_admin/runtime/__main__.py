@@ -25,6 +25,8 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
+    # A shell without job control starts what it puts into the background deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command, *arguments = sys.argv[1:]
     try:
         return _COMMANDS[command](arguments)
