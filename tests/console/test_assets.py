@@ -47,8 +47,11 @@ def test_main_or_its_page_loads_every_module_that_attaches_itself():
 
 
 def test_templates_have_no_inline_style_or_script():
+    """But letters: no page, and programs that read mail know no style sheets."""
     offending = []
     for path in (STATIC.parents[1] / "templates").rglob("*.html"):
+        if path.parent.name == "mail":
+            continue
         text = path.read_text()
         if re.search(r"\sstyle=|\son[a-z]+=\"|<style|<script(?![^>]*\ssrc=)|\shx-on|\bjs:", text):
             offending.append(path.name)

@@ -3,14 +3,14 @@
 from django.db import migrations
 
 
-def set_active(active):
-    def apply(apps, schema_editor):
-        codes = apps.get_model("users", "ReasonCode").objects
-        codes.filter(code="imported").update(active=active)
+def hide(apps, schema_editor):
+    apps.get_model("users", "ReasonCode").objects.filter(code="imported").update(active=False)
 
-    return apply
+
+def offer(apps, schema_editor):
+    apps.get_model("users", "ReasonCode").objects.filter(code="imported").update(active=True)
 
 
 class Migration(migrations.Migration):
     dependencies = [("users", "0006_search_indexes")]
-    operations = [migrations.RunPython(set_active(False), set_active(True))]
+    operations = [migrations.RunPython(hide, offer)]
