@@ -1,8 +1,10 @@
 """Emptying the database after a test that committed: append-only tables refuse TRUNCATE, and what
 migrations put there (tiers, reasons, the chart of accounts) must come back."""
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
+_ATTEMPTS = 5
+_DEADLOCK = "40P01"
 _seeds = {}
 
 
@@ -16,7 +18,19 @@ def remember_seeds():
 
 
 def empty():
-    """Bring the database back to how migrations left it."""
+    """Bring the database back to how migrations left it. A request that a browser still had under
+    way may hold what we need, and wait for what we hold: then again."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            _empty()
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") != _DEADLOCK or attempt == _ATTEMPTS:
+                raise
+        else:
+            return
+
+
+def _empty():
     with transaction.atomic(), connection.cursor() as cursor:
         guarded = _guarded_against_truncate(cursor)
         for table, trigger in guarded:
