@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods
 from audit import record
 from audit.registry import operations as registered
 from users.access import permission
+from users.email_forms import AddressField
 from users.kept_forms import kept_form
 from users.models import User
 from users.names import look
@@ -35,10 +36,9 @@ class NewUserForm(forms.Form):
     """Who the new user is, and why an account is made for them."""
 
     username = UsernameField(label=gettext_lazy("Username"))
-    email = forms.EmailField(
+    email = AddressField(
         label=gettext_lazy("Email"),
         required=False,
-        max_length=254,
         help_text=gettext_lazy("Not verified yet. Without it no password link can be mailed."),
     )
     note = forms.CharField(
