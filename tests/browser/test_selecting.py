@@ -44,6 +44,21 @@ def test_ticks_are_counted_and_cleared(desk):
     expect(page_box).not_to_be_checked()
 
 
+def test_tick_during_the_answer_to_the_one_before_is_kept(desk):
+    first, second, _third = make_crew(3)
+    held = []
+    desk.route(re.compile("/select/"), lambda route: held.append(route), times=1)
+    desk.goto(f"{USERS}?q=crew")
+    with desk.expect_request(re.compile("/select/")):
+        tick(desk, first)
+    tick(desk, second)
+    held[0].continue_()
+    wait_until_kept(desk)
+    expect_selected(desk, 2)
+    desk.reload()
+    expect_selected(desk, 2)
+
+
 def test_selection_survives_a_new_search_and_a_reload(desk):
     ana, ben = make_user("ana"), make_user("ben")
     desk.goto(f"{USERS}?q=ana")

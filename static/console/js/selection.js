@@ -1,29 +1,32 @@
 /*
   Rows are picked by <input type=checkbox data-pick>; data-pick-all picks the page; Shift picks a range.
   .bulk[data-bulk] shows how many: data-base rows kept by the server from other pages, plus those picked here.
+  It posts itself after each pick. An answer that does not know of the last pick yet is not shown: the next one is on its way.
 */
 import { attach } from "./attach.js";
 import { word } from "./words.js";
 
 let last = null;
+let picked = 0;
+let asked = 0;
 
 const picks = (table) => [...table.querySelectorAll("input[data-pick]:not(:disabled)")];
 const grouped = new Intl.NumberFormat("en");
 
 function show(table) {
   const all = picks(table);
-  const picked = all.filter((box) => box.checked).length;
+  const here = all.filter((box) => box.checked).length;
   for (const box of all) {
     const row = box.closest("tr");
     row?.classList.toggle("picked", box.checked);
   }
   const head = table.querySelector("input[data-pick-all]");
   if (head) {
-    head.checked = picked > 0 && picked === all.length;
-    head.indeterminate = picked > 0 && picked < all.length;
+    head.checked = here > 0 && here === all.length;
+    head.indeterminate = here > 0 && here < all.length;
   }
   for (const bar of document.querySelectorAll("[data-bulk]")) {
-    const count = picked + Number(bar.dataset.base ?? 0);
+    const count = here + Number(bar.dataset.base ?? 0);
     bar.hidden = count === 0;
     bar.toggleAttribute("data-live", count > 0);
     for (const place of bar.querySelectorAll("[data-count]")) {
@@ -54,6 +57,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("change", (event) => {
   const table = event.target.closest?.("table");
   if (!table) return;
+  picked += 1;
   if (event.target.matches("input[data-pick-all]")) {
     for (const box of picks(table)) box.checked = event.target.checked;
     show(table);
@@ -75,3 +79,13 @@ document.addEventListener("click", (event) => {
 
 attach("table:has(input[data-pick])", show);
 addEventListener("pageshow", () => document.querySelectorAll("table:has(input[data-pick])").forEach(show));
+
+const isAboutPicks = (event) => event.target.matches?.("[data-bulk]") && event.detail.requestConfig?.triggeringEvent?.type === "change";
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (isAboutPicks(event)) asked = picked;
+});
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (isAboutPicks(event) && asked !== picked) event.detail.shouldSwap = false;
+});
