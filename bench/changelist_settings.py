@@ -6,7 +6,7 @@ from coai_admin.settings import INSTALLED_APPS, TEMPLATES
 INSTALLED_APPS = [*INSTALLED_APPS, "django.contrib.admin"]
 ROOT_URLCONF = "bench.changelist_urls"
 MIDDLEWARE = [
-    "users.sessions.SessionMiddleware",
+    "users.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

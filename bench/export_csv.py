@@ -19,10 +19,10 @@ from import_export.resources import ModelResource
 
 from bench.report import Case, case
 from coai_admin.console import exports
-from users import step_up
 from users.models import User
 from users.roles import Role
 from users.services import create_user
+from users.sign_in import step_up
 from users.table import USERS
 
 _ROUNDS = 5

@@ -31,8 +31,9 @@ from bench.report import Case, case
 from billing.services import adjust_credits
 from users.demo.loading import load_demo
 from users.models import User
+from users.restrictions.services import suspend
 from users.roles import Role
-from users.services import create_user, suspend
+from users.services import create_user
 
 DATABASE = "empty"
 _CHECKOUT = Path(__file__).resolve().parent.parent

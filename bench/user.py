@@ -17,8 +17,9 @@ from bench.report import Case, case
 from bench.table import Measured, measure
 from billing.services import adjust_credits
 from users.models import User
+from users.restrictions.services import lift_restriction, suspend
 from users.roles import Role
-from users.services import create_user, lift_restriction, suspend
+from users.services import create_user
 
 LIMIT, MOST_QUERIES = 60, 20
 _ACTS = 40

@@ -117,12 +117,12 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "coai_admin.console.middleware.RefuseMalformedMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "users.sessions.SessionMiddleware",
+    "users.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "users.sessions.SessionLimitsMiddleware",
+    "users.sessions.middleware.SessionLimitsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -202,11 +202,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Identity and sign-in
 AUTH_USER_MODEL = "users.User"
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # usernames are unique by lower(), an index it does not see
-AUTHENTICATION_BACKENDS = ["users.sign_in.SignInBackend"]
+AUTHENTICATION_BACKENDS = ["users.sign_in.signing_in.SignInBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "users.hashers.WrappedImportHasher",
-    "users.hashers.ImportHasher",
+    "users.passwords.hashers.WrappedImportHasher",
+    "users.passwords.hashers.ImportHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -220,16 +220,16 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account:sign_in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "account:sign_in"
-ACCOUNT_ADAPTER = "users.sign_in.AccountAdapter"
+ACCOUNT_ADAPTER = "users.sign_in.signing_in.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = False
-MFA_ADAPTER = "users.second_factor.Adapter"
+MFA_ADAPTER = "users.second_factor.authenticators.Adapter"
 MFA_TOTP_ISSUER = "CoAI Admin"
 ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/300s/key"}
 
-SESSION_ENGINE = "users.session_store"
+SESSION_ENGINE = "users.sessions.store"
 SESSION_COOKIE_NAME = "coai_session"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -345,12 +345,12 @@ OUTBOX_HANDLERS: dict[str, str] = {
 NOTICES = ("password_changed", "second_factor_changed", "second_factor_reset", "step_up_locked")
 LETTERS: dict[str, str] = {  # who finds what each letter needs; templates/mail/<name>.txt says it
     **dict.fromkeys(NOTICES, "users.mail.to_user"),
-    "password_link": "users.password_sending.letter",
-    "invitation": "users.invitations.letter",
-    "verify_email": "users.email_verifying.letter",
-    "verify_new_email": "users.email_changes.to_verify",
-    "email_changing": "users.email_changes.to_keep",
-    "email_changed": "users.email_changes.to_keep",
+    "password_link": "users.passwords.sending.letter",
+    "invitation": "users.invitations.inviting.letter",
+    "verify_email": "users.email.verifying.letter",
+    "verify_new_email": "users.email.changes.to_verify",
+    "email_changing": "users.email.changes.to_keep",
+    "email_changed": "users.email.changes.to_keep",
 }
 ACTIONS = ["users.actions.ACTIONS"]  # what the audit log holds besides operations
 DEFECT_FINDERS = [  # what manage.py reconcile asks

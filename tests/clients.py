@@ -10,7 +10,7 @@ from functools import wraps
 
 from django.utils.timezone import now as time_now
 
-from users.step_up import BEGAN
+from users.sign_in.step_up import BEGAN
 
 
 def stepped_up(force_login):

@@ -4,7 +4,7 @@ from functools import cache
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
-from users.hashers import go_trim
+from users.passwords.hashers import go_trim
 
 PASSWORD = "correct horse battery staple"
 
@@ -24,8 +24,8 @@ class CountedArgon2(Argon2PasswordHasher):
 
 HASHERS = [
     "tests.hashing.CountedArgon2",
-    "users.hashers.WrappedImportHasher",
-    "users.hashers.ImportHasher",
+    "users.passwords.hashers.WrappedImportHasher",
+    "users.passwords.hashers.ImportHasher",
 ]
 
 

@@ -25,12 +25,12 @@ TABLE_WRITERS = {
     "billing_reversal_cap": set(),
     "users_restriction": set(),
     "users_user": {
-        "users.naming",
+        "users.profile.naming",
         "users.imports.loading",
         "users.imports.passwords",
         "users.demo.loading",
     },
-    "users_tagging": {"users.tagging"},
+    "users_tagging": {"users.profile.tagging"},
     "subscriptions_subscription": {
         "subscriptions.lives",
         "subscriptions.loading",
@@ -50,7 +50,7 @@ TABLE_WRITERS = {
 }
 # Who may write a model's rows or a protected column through the ORM.
 MODEL_WRITERS = {
-    "Restriction": {"users.restrictions", "users.demo.desk"},
+    "Restriction": {"users.restrictions.restricting", "users.demo.desk"},
     "Transfer": set(),
     "Account": set(),
     "AuditEntry": set(),
@@ -64,29 +64,29 @@ MODEL_WRITERS = {
     "Setting": {"users.configuring"},
     "OutboxMessage": {"audit.outbox"},
     "PasswordLink": {"users.password_links"},
-    "Invitation": {"users.invitations"},
-    "EmailChange": {"users.email_changes", "users.email_changing"},
-    "Tag": {"users.tagging"},
+    "Invitation": {"users.invitations.inviting"},
+    "EmailChange": {"users.email.changes", "users.email.changing"},
+    "Tag": {"users.profile.tagging"},
     "Tagging": set(),
-    "Note": {"users.notes"},
+    "Note": {"users.profile.notes"},
     "ServiceKey": {"subscriptions.service_keys"},
 }
 COLUMN_WRITERS = {
-    "role": {"users.staffing"},
-    "password": {"users.passwords"},
-    "lifted_at": {"users.restrictions"},
+    "role": {"users.staff.staffing"},
+    "password": {"users.passwords.checking"},
+    "lifted_at": {"users.restrictions.restricting"},
     "revoked_at": {
-        "users.restrictions",
+        "users.restrictions.restricting",
         "users.password_links",
-        "users.invitations",
+        "users.invitations.inviting",
         "subscriptions.service_keys",
     },
     "balance": set(),
-    "email": {"users.addresses"},
-    "email_verified_at": {"users.addresses"},
-    "email_state": {"users.addresses"},
-    "closed_at": {"users.closing"},
-    "must_change_password": {"users.passwords", "users.reauthentication"},
+    "email": {"users.email.addresses"},
+    "email_verified_at": {"users.email.addresses"},
+    "email_state": {"users.email.addresses"},
+    "closed_at": {"users.profile.closing"},
+    "must_change_password": {"users.passwords.checking", "users.sessions.reauthentication"},
 }
 # Planning an import sets attributes of staged rows, which are no people yet.
 STAGED = ("users.imports.", "users.demo.")

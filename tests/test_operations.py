@@ -21,7 +21,7 @@ from audit.registry import operations as registered
 from subscriptions.models import Period, Standing, Subscription
 from tests import checksum
 from tests.factories import make_key, make_session, make_staff, make_user, make_users
-from users import profile_services, roles, services
+from users import roles
 from users.models import (
     ApiKey,
     EmailChange,
@@ -32,6 +32,8 @@ from users.models import (
     Tagging,
     User,
 )
+from users.profile import services as profile_services
+from users.restrictions import services
 from users.roles import Role
 
 pytestmark = pytest.mark.django_db

@@ -23,10 +23,11 @@ from audit.registry import operations
 from tests import checksum
 from tests.api.conftest import in_session, make_service_key
 from tests.factories import NOON, make_staff, make_user, make_users
-from users import roles, services
+from users import roles
 from users.checks import _views
 from users.import_models import ImportRun
 from users.models import ReasonCode, Restriction, Session
+from users.restrictions import services
 from users.roles import Role
 from users.service_actor import scopes
 

@@ -7,8 +7,9 @@ rules of the columns.
 
 A grant of the matrix in any form but "–" opens the page: M (masked) and O (own records) are the
 page's to keep, c (capped) is the operation's. S and 2 ask whoever opens the page to confirm that it
-is them (``users.step_up``); a page that is looked at freely and asks only when something is done
-says so in its mark, and the pages of operations ask when the act is confirmed (``confirm_first``).
+is them (``users.sign_in.step_up``); a page that is looked at freely and asks only when something
+is done says so in its mark, and the pages of operations ask when the act is confirmed
+(``confirm_first``).
 
 Where settings.REQUIRE_STAFF_MFA is on, a session of staff that used no second factor opens nothing
 but what leads to one.
@@ -30,7 +31,9 @@ from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
 
 from coai_admin.console.errors import answer
-from users import kept_forms, roles, second_factor, step_up
+from users import kept_forms, roles
+from users.second_factor import authenticators
+from users.sign_in import step_up
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -145,7 +148,7 @@ def _something_first(request: HttpRequest, access: Access) -> HttpResponseBase |
         return answer(request, 403, message=message)
     if access.while_second_factor_is_due:
         return None
-    if second_factor.is_enrolled(user):
+    if authenticators.is_enrolled(user):
         return _elsewhere(request, _confirm_url(_back(request)))
     return _elsewhere(request, resolve_url(SET_UP_PAGE))
 
@@ -155,7 +158,7 @@ def owes_second_factor(request: HttpRequest) -> bool:
     is required."""
     user = request.user
     required = settings.REQUIRE_STAFF_MFA and user.is_authenticated and user.is_staff
-    return required and not second_factor.used_in(request)
+    return required and not authenticators.used_in(request)
 
 
 def _refuse(request: HttpRequest, access: Access, kwargs: dict[str, Any]) -> HttpResponse | None:

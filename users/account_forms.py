@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from users.models import User
-from users.passwords import matches
+from users.passwords.checking import matches
 
 LONGEST_PASSWORD = 1024
 

@@ -18,7 +18,7 @@ from users.models import ApiKey, Restriction, Session, User
 @dataclass(frozen=True, slots=True)
 class Account:
     """A person before the act. ``keys`` are those that work; ``is_last``: no usable super admin
-    would be left without them (see ``users.staffing``)."""
+    would be left without them (see ``users.staff.staffing``)."""
 
     target_id: int
     role: str

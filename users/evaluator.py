@@ -17,10 +17,11 @@ from audit import operations
 from audit.execution import OperationRefused
 from audit.operations import MenuItem, Operation, not_oneself, outranks
 from audit.procedures import Guard
-from users import roles, second_factor
+from users import roles
 from users.models import Restriction, User
-from users.restriction_operations import staff_only_by_super
-from users.step_up import needs_step_up
+from users.restrictions.operations import staff_only_by_super
+from users.second_factor import authenticators
+from users.sign_in.step_up import needs_step_up
 
 
 class Rule(models.TextChoices):
@@ -86,7 +87,7 @@ def _kept_out(actor: User, now: datetime) -> str:
         return _("%(name)s is suspended.") % {"name": actor.username}
     if actor.must_change_password:
         return _("%(name)s must choose a new password first.") % {"name": actor.username}
-    if settings.REQUIRE_STAFF_MFA and not second_factor.is_enrolled(actor):
+    if settings.REQUIRE_STAFF_MFA and not authenticators.is_enrolled(actor):
         return _("%(name)s must set up a second factor first.") % {"name": actor.username}
     return ""
 

@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from users.access import owes_second_factor
-from users.sessions import clock
+from users.sessions.middleware import clock
 
 
 class Place(NamedTuple):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from users import (
-    email_operations,
-    password_operations,
-    profile_operations,
-    reauthentication_operations,
-    restriction_operations,
-    role_operations,
-    second_factor_operations,
-)
+from users.email import operations as email_operations
+from users.passwords import operations as password_operations
+from users.profile import operations as profile_operations
+from users.restrictions import operations as restriction_operations
+from users.second_factor import operations as second_factor_operations
+from users.sessions import operations as reauthentication_operations
+from users.staff import operations as role_operations
 
 OPERATIONS = (
     *restriction_operations.OPERATIONS,

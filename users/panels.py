@@ -10,8 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.panels import Panel, Place, takes_no_parameters
 from audit.people import Reader
-from users import remarks, reports
+from users import reports
 from users.imports import anomalies
+from users.profile import remarks
 
 
 def _account(user_id: int, viewer: Reader, now: datetime, parameters: QueryDict) -> dict[str, Any]:

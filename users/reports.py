@@ -13,10 +13,10 @@ from django.db.models.functions import JSONObject
 
 from audit.people import Reader
 from coai_admin.console.masks import masked_email, masked_ip
-from users import agents
-from users.email_changes import OPEN
+from users.email.changes import OPEN
 from users.models import ApiKey, EmailChange, PasswordLink, Restriction, Session, User
 from users.password_links import Life, life
+from users.sessions import agents
 
 _MOST = 200
 _MOST_LINKS = 10

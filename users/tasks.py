@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coai_admin.console.jobs import job
-from users.session_store import SessionStore
+from users.sessions.store import SessionStore
 
 
 @job(runs_as="system")

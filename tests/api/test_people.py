@@ -99,7 +99,7 @@ def test_one_user_with_restrictions(admin):
     from django.utils.timezone import now
 
     from audit.people import SYSTEM
-    from users.services import suspend
+    from users.restrictions.services import suspend
 
     ana = make_user("ana")
     suspend(

@@ -18,7 +18,7 @@ from audit.people import SYSTEM
 from audit.registry import actions, operations
 from coai_admin.console import circumstances
 from tests.factories import make_staff, make_user
-from users import services
+from users.restrictions import services
 from users.roles import ROLES, Role
 
 RECORDERS = {"entry", "_record", "_save", "edit", "add"}

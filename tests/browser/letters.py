@@ -2,10 +2,12 @@
 the page, and ``mover``, whose address is about to change."""
 
 from tests.factories import make_user
-from users import email_changes, invitations, password_links, tokens
-from users.email_changing import change_email
+from users import password_links, tokens
+from users.email import changes
+from users.email.changing import change_email
+from users.invitations import inviting
 from users.models import EmailChange, PasswordLink
-from users.password_sending import choose_password, send_password_link
+from users.passwords.sending import choose_password, send_password_link
 from users.roles import Role
 
 REASON = "Asked for it on the telephone."
@@ -25,8 +27,8 @@ def make_letters(now, actor, ana, wide):
         "choose": password_links.token_of(PasswordLink.objects.get(user=wide)),
         "used": used,
         "mover": mover.pk,
-        "verify": _token(change, email_changes.VERIFY, change.new_email),
-        "keep": _token(change, email_changes.KEEP, change.old_email),
+        "verify": _token(change, changes.VERIFY, change.new_email),
+        "keep": _token(change, changes.KEEP, change.old_email),
         "join": make_invitations(now, actor),
     }
 
@@ -38,7 +40,7 @@ def _token(change, purpose, address):
 def make_invitations(now, actor):
     """One that was accepted, one that was revoked, one that is open, whose token is returned."""
     accepted, revoked, waiting = (
-        invitations.invite(
+        inviting.invite(
             f"{name}@mailbox.example", role, actor=actor, reason="Joins the desk.", now=now
         )
         for name, role in (
@@ -47,6 +49,6 @@ def make_invitations(now, actor):
             ("mei", Role.SUPPORT),
         )
     )
-    invitations.join(accepted, "eva", "a wholly different battery", now=now)
-    invitations.revoke(revoked.pk, actor=actor, now=now)
-    return invitations.token_of(waiting)
+    inviting.join(accepted, "eva", "a wholly different battery", now=now)
+    inviting.revoke(revoked.pk, actor=actor, now=now)
+    return inviting.token_of(waiting)

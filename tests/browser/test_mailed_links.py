@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import session_of
 from tests.factories import make_staff, make_user
 from users.models import User
-from users.password_sending import send_password_link
+from users.passwords.sending import send_password_link
 from users.roles import Role
 
 pytestmark = [

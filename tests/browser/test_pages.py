@@ -10,7 +10,7 @@ from tests import database
 from tests.browser.conftest import Visits
 from tests.browser.pages import PLACES
 from tests.browser.world import make_world
-from users import step_up
+from users.sign_in import step_up
 
 # The world is there before a test's own transaction begins, so that the site sees it.
 pytestmark = [pytest.mark.browser, pytest.mark.django_db]

@@ -10,9 +10,9 @@ from tests.browser.conftest import session_of
 from tests.browser.table import USERS, give, make_crew, names
 from tests.factories import make_staff, make_user
 from users.models import Preferences, SavedView
+from users.restrictions.services import suspend
 from users.roles import Role
 from users.saved_views import Picture, keep
-from users.services import suspend
 
 pytestmark = [
     pytest.mark.browser,

@@ -13,8 +13,8 @@ from tests.browser.table import menu_of
 from tests.factories import PASSWORD, make_staff, make_user
 from tests.users.codes import App
 from users.models import Restriction
+from users.restrictions.services import suspend
 from users.roles import Role
-from users.services import suspend
 
 pytestmark = [
     pytest.mark.browser,

@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 from tests.browser.conftest import session_of
 from tests.factories import PASSWORD, make_staff, make_user
 from users.models import Session
+from users.restrictions.services import suspend
 from users.roles import Role
-from users.services import suspend
 
 pytestmark = [
     pytest.mark.browser,

@@ -10,8 +10,8 @@ from tests.browser.conftest import session_of
 from tests.browser.table import USERS, give, make_crew, names, row_of, search
 from tests.factories import make_staff, make_user, make_users
 from users.models import ApiKey
+from users.restrictions.services import suspend
 from users.roles import Role
-from users.services import suspend
 
 pytestmark = [
     pytest.mark.browser,

@@ -21,13 +21,14 @@ from tests.factories import make_key, make_session, make_staff, make_user, make_
 from tests.hashing import PASSWORD
 from tests.users.codes import enrolled
 from tests.users.imports.deployments import Deployment, run
-from users import saved_views, services
+from users import saved_views
 from users.import_models import ImportRun
 from users.models import Restriction
-from users.profile_services import add_note, tag
-from users.role_services import grant_role
+from users.profile.services import add_note, tag
+from users.restrictions import services
 from users.roles import Role
 from users.saved_views import Picture
+from users.staff.services import grant_role
 
 WIDE_NAME = "漢字仮名交じり文の長い名前を持つ利用者さんです壱弐"
 DAY = timedelta(days=1)

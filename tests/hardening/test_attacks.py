@@ -18,7 +18,7 @@ from audit.models import Act, AuditEntry, AuditPersonal, Receipt, Selection
 from billing.operations import ADJUST_CREDITS
 from tests.factories import make_key, make_session, make_staff, make_user
 from users.models import Session
-from users.restriction_operations import LIFT_RESTRICTION, SUSPEND
+from users.restrictions.operations import LIFT_RESTRICTION, SUSPEND
 from users.roles import Role
 
 pytestmark = pytest.mark.django_db

@@ -15,11 +15,11 @@ from subscriptions.models import Tier
 from subscriptions.services import set_tier
 from tests import checksum
 from tests.factories import make_staff, make_user, make_users
-from users import services
 from users.console_settings import credit_limits, session_limits, shelf
 from users.models import ReasonCode, Session, Setting
+from users.restrictions import services
 from users.roles import Role
-from users.session_store import digest
+from users.sessions.store import digest
 
 pytestmark = pytest.mark.django_db
 
@@ -232,7 +232,7 @@ def test_a_reason_code_that_is_not_offered_cannot_be_chosen():
     data = {key: value for key, value in CODE.items() if key != "active"}
     save(client, reverse("reason_codes:edit", args=["spam"]), data)
     assert not ReasonCode.objects.get(pk="spam").active
-    from users.forms import SuspendForm
+    from users.restrictions.forms import SuspendForm
 
     form = SuspendForm({"reason_code": "spam", "reason": "x"}, now=time_now())
     assert "reason_code" in form.errors

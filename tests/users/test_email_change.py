@@ -14,10 +14,11 @@ from audit import operations
 from audit.models import Act, AuditEntry, AuditPersonal, OutboxMessage
 from tests import checksum
 from tests.factories import make_session, make_staff, make_user
-from users import email_changes, email_changing, email_verifying, password_sending
-from users.email_changes import KEEP, LinkOver
-from users.email_operations import CHANGE_EMAIL, RESEND_VERIFICATION, VERIFY_EMAIL
+from users.email import changes, changing, verifying
+from users.email.changes import KEEP, LinkOver
+from users.email.operations import CHANGE_EMAIL, RESEND_VERIFICATION, VERIFY_EMAIL
 from users.models import EmailChange, PasswordLink, Session, User
+from users.passwords import sending
 from users.roles import Role
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_hashes")]
@@ -100,14 +101,14 @@ def test_new_address_counts_only_once_it_is_verified(post, admin, ivan, visitor)
 def test_password_link_goes_to_the_old_address_while_a_change_is_pending(post, admin, ivan):
     change(ivan, admin)
     letters(post)
-    password_sending.send_password_link([ivan.pk], actor=admin, reason="x")
+    sending.send_password_link([ivan.pk], actor=admin, reason="x")
     [letter] = post.fetch()
     assert letter.recipients == [OLD]
 
 
 def test_verifying_ends_sessions_and_password_links_but_ones_own_session(post, admin, ivan):
     make_session(ivan)
-    password_sending.send_password_link([ivan.pk], actor=admin, reason="x")
+    sending.send_password_link([ivan.pk], actor=admin, reason="x")
     change(ivan, admin)
     sent = letters(post)
     own = Client()
@@ -137,7 +138,7 @@ def test_old_address_has_itself_back_after_the_change(post, admin, ivan, visitor
     sent = letters(post)
     visitor.send(sent[NEW].path)
     make_session(ivan)
-    password_sending.send_password_link([ivan.pk], actor=admin, reason="x")
+    sending.send_password_link([ivan.pk], actor=admin, reason="x")
     told = letters(post)
     assert told[OLD].path == sent[OLD].path
 
@@ -162,8 +163,8 @@ def test_old_address_cannot_undo_after_72_hours(post, admin, ivan, visitor):
     visitor.send(sent[NEW].path)
     row = EmailChange.objects.get()
     assert row.undo_until - row.verified_at == timedelta(hours=72)
-    assert not email_changes.why_not(row, KEEP, row.undo_until - timedelta(microseconds=1))
-    assert email_changes.why_not(row, KEEP, row.undo_until)
+    assert not changes.why_not(row, KEEP, row.undo_until - timedelta(microseconds=1))
+    assert changes.why_not(row, KEEP, row.undo_until)
     EmailChange.objects.update(undo_until=time_now())
     assert visitor.send(sent[OLD].path).status_code == 410
     assert address(ivan) == NEW
@@ -202,7 +203,7 @@ def test_newer_change_takes_the_place_of_the_pending_one(post, admin, ivan, visi
     assert visitor.send(first["first@example.org"].path).status_code == 410
     assert visitor.send(second["second@example.org"].path).status_code == 200
     assert address(ivan) == "second@example.org"
-    assert EmailChange.objects.filter(email_changes.OPEN).count() == 0
+    assert EmailChange.objects.filter(changes.OPEN).count() == 0
 
 
 def test_same_change_twice_is_one(admin, ivan):
@@ -421,9 +422,9 @@ def _at_once(*doings):
 def test_two_users_who_verify_one_address_at_once_do_not_both_get_it(admin):
     people = [make_user() for _number in range(6)]
     for user in people:
-        email_changing.change_email([user.pk], actor=admin, email=NEW, reason="x")
+        changing.change_email([user.pk], actor=admin, email=NEW, reason="x")
     verify = [
-        lambda row=row: email_changes.verify(row, keep_session=None, now=time_now())
+        lambda row=row: changes.verify(row, keep_session=None, now=time_now())
         for row in EmailChange.objects.select_related("user")
     ]
     outcomes = _at_once(*verify)
@@ -436,11 +437,11 @@ def test_verifying_and_keeping_at_once_ends_with_the_old_address(admin):
     for _round in range(5):
         user = make_user()
         was = user.email
-        email_changing.change_email([user.pk], actor=admin, email=NEW, reason="x")
+        changing.change_email([user.pk], actor=admin, email=NEW, reason="x")
         row = EmailChange.objects.select_related("user").get(user=user)
         _at_once(
-            lambda row=row: email_changes.verify(row, keep_session=None, now=time_now()),
-            lambda row=row: email_changes.keep(row, now=time_now()),
+            lambda row=row: changes.verify(row, keep_session=None, now=time_now()),
+            lambda row=row: changes.keep(row, now=time_now()),
         )
         assert address(user) == was
 
@@ -450,14 +451,12 @@ def test_two_changes_asked_for_at_once_leave_one_pending(admin, ivan):
     _at_once(
         *(
             lambda n=n: bool(
-                email_changing.change_email(
-                    [ivan.pk], actor=admin, email=f"n{n}@example.org", reason="x"
-                )
+                changing.change_email([ivan.pk], actor=admin, email=f"n{n}@example.org", reason="x")
             )
             for n in range(6)
         )
     )
-    assert EmailChange.objects.filter(email_changes.OPEN).count() == 1
+    assert EmailChange.objects.filter(changes.OPEN).count() == 1
 
 
 # Verified by hand, and asked again
@@ -521,8 +520,8 @@ def test_link_that_verifies_the_present_address_ends_with_it_and_after_two_days(
     perform(RESEND_VERIFICATION, user, admin)
     [letter] = post.fetch()
     token = letter.path.rstrip("/").rpartition("/")[2]
-    assert email_verifying.by_token(token, now=time_now() + timedelta(days=2)) == user
-    assert email_verifying.by_token(token, now=time_now() + timedelta(days=3)) is None
+    assert verifying.by_token(token, now=time_now() + timedelta(days=2)) == user
+    assert verifying.by_token(token, now=time_now() + timedelta(days=3)) is None
     User.objects.filter(pk=user.pk).update(email="else@example.org")
     assert visitor.send(letter.path).status_code == 404
 

@@ -14,9 +14,10 @@ from audit.people import SYSTEM
 from audit.registry import operations as registered
 from tests.factories import make_staff, make_user, make_users
 from tests.test_operations import SAMPLES, sample
-from users import roles, services
+from users import roles
 from users.evaluator import Rule, evaluate
-from users.restriction_operations import LIFT_RESTRICTION, SUSPEND
+from users.restrictions import services
+from users.restrictions.operations import LIFT_RESTRICTION, SUSPEND
 from users.roles import Role
 
 pytestmark = pytest.mark.django_db

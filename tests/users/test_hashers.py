@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.hashers import check_password, identify_hasher, verify_password
 
 from tests.hashing import coai_hash
-from users.hashers import ImportHasher, from_coai, go_trim, wrap
 from users.models import User
+from users.passwords.hashers import ImportHasher, from_coai, go_trim, wrap
 
 SECRET = "s3cret of a customer"
 

@@ -18,8 +18,8 @@ from billing import ledger, statistics
 from billing.models import Account
 from subscriptions.models import Period, Standing, Subscription
 from tests.factories import make_staff, make_user
-from users import services
 from users.models import User
+from users.restrictions import services
 from users.roles import ROLES, Role
 from users.waiting import QUEUES
 

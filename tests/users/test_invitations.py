@@ -12,8 +12,8 @@ from django.utils.timezone import now as time_now
 from audit.models import AuditEntry, AuditPersonal, OutboxMessage
 from tests import checksum
 from tests.factories import make_staff, make_user
-from users import invitations
-from users.invitations import InvitationRefused
+from users.invitations import inviting
+from users.invitations.inviting import InvitationRefused
 from users.models import Invitation, User
 from users.roles import Role
 
@@ -31,7 +31,7 @@ def boss():
 
 
 def invite(actor, role=Role.SUPPORT, email=EVA):
-    return invitations.invite(email, role, actor=actor, reason="joins us", now=time_now())
+    return inviting.invite(email, role, actor=actor, reason="joins us", now=time_now())
 
 
 def letter_to(post, actor, role=Role.SUPPORT, email=EVA):
@@ -102,7 +102,7 @@ def test_twenty_who_accept_at_once_make_one_account(boss):
     def accept(number):
         barrier.wait()
         try:
-            made.append(invitations.join(invitation, f"eva{number}", SECRET, now=time_now()))
+            made.append(inviting.join(invitation, f"eva{number}", SECRET, now=time_now()))
         except InvitationRefused:
             pass
         finally:
@@ -123,8 +123,8 @@ def test_invitation_expires_after_three_days(post, boss, visitor):
     path = letter_to(post, boss).path
     row = Invitation.objects.get()
     assert row.expires_at - row.created_at == timedelta(hours=72)
-    assert not invitations.why_not_join(row, row.expires_at - timedelta(microseconds=1))
-    assert invitations.why_not_join(row, row.expires_at)
+    assert not inviting.why_not_join(row, row.expires_at - timedelta(microseconds=1))
+    assert inviting.why_not_join(row, row.expires_at)
     Invitation.objects.update(expires_at=time_now())
     assert "expired" in visitor.send(path, TYPED).text
     assert not User.objects.filter(username="eva").exists()
@@ -141,11 +141,11 @@ def test_newer_invitation_of_an_address_takes_the_place_of_the_one_before(post, 
 def test_revoked_invitation_opens_nothing_and_is_not_mailed(post, boss, visitor):
     path = letter_to(post, boss).path
     row = Invitation.objects.get()
-    assert invitations.revoke(row.pk, actor=boss, now=time_now())
-    assert not invitations.revoke(row.pk, actor=boss, now=time_now())
+    assert inviting.revoke(row.pk, actor=boss, now=time_now())
+    assert not inviting.revoke(row.pk, actor=boss, now=time_now())
     assert visitor.get(path).status_code == 410
     row = invite(boss, email="other@example.org")
-    invitations.revoke(row.pk, actor=boss, now=time_now())
+    inviting.revoke(row.pk, actor=boss, now=time_now())
     assert post.fetch() == []
     assert AuditEntry.objects.filter(action="users.revoke_invitation").count() == 2
 
@@ -155,7 +155,7 @@ def test_revoked_invitation_opens_nothing_and_is_not_mailed(post, boss, visitor)
 
 def test_roles_one_may_invite_to_lie_below_ones_own():
     open_to = {
-        role: invitations.roles_open_to(make_user(role=role))
+        role: inviting.roles_open_to(make_user(role=role))
         for role in (Role.SUPER_ADMIN, Role.USER_ADMIN, Role.SUPPORT, Role.READ_ONLY, Role.NONE)
     }
     assert set(open_to[Role.SUPER_ADMIN]) == {

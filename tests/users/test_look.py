@@ -12,8 +12,8 @@ from audit.people import SYSTEM
 from billing.services import adjust_credits
 from tests.factories import make_staff, make_user
 from users.models import Preferences
+from users.restrictions.services import suspend
 from users.roles import ROLES, Role
-from users.services import suspend
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,8 @@ from audit.models import Act, AuditEntry
 from audit.people import SYSTEM
 from tests.factories import make_staff, make_user, make_users
 from users.models import Note
-from users.profile_operations import ADD_NOTE
-from users.profile_services import add_note
+from users.profile.operations import ADD_NOTE
+from users.profile.services import add_note
 from users.roles import Role
 
 pytestmark = pytest.mark.django_db

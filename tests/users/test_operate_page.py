@@ -10,8 +10,8 @@ from audit.people import SYSTEM
 from billing.adjustments import ADJUST_CREDITS
 from billing.services import adjust_credits
 from tests.factories import make_staff, make_users
-from users.forms import SuspendForm
 from users.models import User
+from users.restrictions.forms import SuspendForm
 from users.roles import Role
 
 pytestmark = pytest.mark.django_db

@@ -7,9 +7,9 @@ from django.utils.timezone import now
 from audit.models import AuditEntry
 from tests.hashing import PASSWORD, coai_hash, hash_of
 from tests.users.conftest import Visitor, person
-from users.hashers import from_coai
 from users.models import User
 from users.navigation import NAVIGATION
+from users.passwords.hashers import from_coai
 from users.roles import Role
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_hashes")]

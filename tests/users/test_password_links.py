@@ -16,9 +16,10 @@ from tests import checksum
 from tests.factories import NOON, make_session, make_staff, make_user
 from tests.hashing import PASSWORD
 from tests.users.conftest import person
-from users import password_links, password_sending, tokens
+from users import password_links, tokens
 from users.models import PasswordLink, Session, User
-from users.password_operations import SEND_PASSWORD_LINK
+from users.passwords import sending
+from users.passwords.operations import SEND_PASSWORD_LINK
 from users.roles import Role
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_hashes")]
@@ -226,8 +227,8 @@ def test_link_made_under_a_former_key_works_while_it_is_a_fallback(post, admin, 
 
 
 def test_link_ends_when_the_password_or_the_address_changes_otherwise(post, admin, visitor):
-    from users import addresses
-    from users.passwords import set_password
+    from users.email import addresses
+    from users.passwords.checking import set_password
 
     changes = [
         lambda user: set_password(user, NEW, now=time_now()),
@@ -321,7 +322,7 @@ def test_link_followed_by_many_at_once_sets_one_password(post, admin):
 
     def follow(number):
         barrier.wait()
-        if password_sending.choose_password(token, f"{NEW} {number}", now=time_now()):
+        if sending.choose_password(token, f"{NEW} {number}", now=time_now()):
             won.append(number)
         connection.close()
 

@@ -13,13 +13,14 @@ from billing.services import adjust_credits
 from tests import checksum
 from tests.billing.holders import at_once
 from tests.factories import PASSWORD, make_key, make_session, make_staff, make_user, make_users
-from users import services
 from users.models import ApiKey, Restriction, Session, User
-from users.names import look, why_not_a_name
-from users.profile_operations import CLOSE, RENAME
-from users.profile_services import close, end_sessions, rename, require_password_change
-from users.restriction_operations import SUSPEND
+from users.profile.names import look, why_not_a_name
+from users.profile.operations import CLOSE, RENAME
+from users.profile.services import close, rename
+from users.restrictions import services
+from users.restrictions.operations import SUSPEND
 from users.roles import Role
+from users.sessions.services import end_sessions, require_password_change
 
 pytestmark = pytest.mark.django_db
 
@@ -219,8 +220,8 @@ def test_password_change_of_a_closed_account_is_refused():
 
 
 def test_password_change_undone_after_a_new_password_is_refused():
-    from users.passwords import set_password
-    from users.reauthentication_operations import REQUIRE_PASSWORD_CHANGE
+    from users.passwords.checking import set_password
+    from users.sessions.operations import REQUIRE_PASSWORD_CHANGE
 
     user = make_user(password=PASSWORD)
     receipts = require_password_change([user.pk], actor=SYSTEM, reason="x")

@@ -16,15 +16,15 @@ from audit.people import SYSTEM
 from tests import checksum
 from tests.billing.holders import at_once
 from tests.factories import make_session, make_staff, make_user
-from users import services
-from users.hashers import ImportHasher
 from users.models import ReasonCode, Restriction, User
-from users.restriction_operations import LIFT_RESTRICTION
-from users.role_operations import GRANT_ROLE, REVOKE_ROLE
-from users.role_services import grant_role, revoke_role
+from users.passwords.hashers import ImportHasher
+from users.restrictions import services
+from users.restrictions.operations import LIFT_RESTRICTION
 from users.roles import Role
-from users.sign_in import why_not_in
-from users.staffing import usable_super_admins
+from users.sign_in.signing_in import why_not_in
+from users.staff.operations import GRANT_ROLE, REVOKE_ROLE
+from users.staff.services import grant_role, revoke_role
+from users.staff.staffing import usable_super_admins
 
 pytestmark = pytest.mark.django_db
 

@@ -16,12 +16,12 @@ from tests import checksum
 from tests.factories import make_staff
 from tests.users.codes import SECRET, App, enrolled
 from tests.users.conftest import PASSWORD, Visitor, person
-from users import second_factor
 from users.models import Session, User
-from users.passwords import set_password
+from users.passwords.checking import set_password
+from users.restrictions.services import suspend
 from users.roles import Role
-from users.second_factor import Authenticator
-from users.services import suspend
+from users.second_factor import authenticators
+from users.second_factor.authenticators import Authenticator
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_hashes")]
 
@@ -62,9 +62,9 @@ def test_set_up_takes_a_code_of_the_app_and_shows_ten_recovery_codes_once(visito
     visitor.sign_in("ana")
     page = visitor.get(SET_UP)
     assert page.context["qr"].startswith("data:image/svg+xml;base64,")
-    assert not second_factor.is_enrolled(user)
+    assert not authenticators.is_enrolled(user)
     app, codes = set_up(visitor)
-    assert second_factor.is_enrolled(user)
+    assert authenticators.is_enrolled(user)
     assert len(set(codes)) == 10
     assert all(re.fullmatch(r"\d{4} \d{4}", code) for code in codes)
     overview = visitor.get(OVERVIEW).text
@@ -84,7 +84,7 @@ def test_set_up_with_a_wrong_code_changes_nothing_and_keeps_the_secret(visitor, 
     page = visitor.send(SET_UP, {"code": wrong})
     assert "This is not the code of the app now." in page.text
     assert page.context["secret"] == secret
-    assert not second_factor.is_enrolled(user)
+    assert not authenticators.is_enrolled(user)
 
 
 def test_set_up_rotates_the_session_and_ends_all_others(visitor, clock):
@@ -118,10 +118,10 @@ def test_secrets_are_kept_encrypted_under_the_key_of_the_site(visitor, clock, se
     old = settings.SECRET_KEY
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another-key" * 5, [old]
     clock.shift(timedelta(minutes=1))
-    assert second_factor.accept_code(user, App(secret).code(), now=now())
+    assert authenticators.accept_code(user, App(secret).code(), now=now())
     settings.SECRET_KEY_FALLBACKS = []  # what was used since is sealed under the new key
     clock.shift(timedelta(minutes=1))
-    assert second_factor.accept_code(user, App(secret).code(), now=now())
+    assert authenticators.accept_code(user, App(secret).code(), now=now())
 
 
 def test_recovery_codes_come_under_a_new_key_when_the_app_is_used(visitor, clock, settings):
@@ -131,9 +131,9 @@ def test_recovery_codes_come_under_a_new_key_when_the_app_is_used(visitor, clock
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another-key" * 5
     clock.shift(timedelta(minutes=1))
-    assert second_factor.accept_code(user, app.code(), now=now())
+    assert authenticators.accept_code(user, app.code(), now=now())
     settings.SECRET_KEY_FALLBACKS = []
-    assert second_factor.accept_recovery_code(user, codes[0], now=now())
+    assert authenticators.accept_recovery_code(user, codes[0], now=now())
 
 
 def test_secrets_under_a_lost_key_let_nobody_in_and_can_be_reset(visitor, clock, settings):
@@ -146,8 +146,8 @@ def test_secrets_under_a_lost_key_let_nobody_in_and_can_be_reset(visitor, clock,
         other.sign_in("ana")
         assert other.send(CODE, {"code": code}).status_code == 200
         assert not other.is_in()
-    assert second_factor.enrolment(user).codes_left == 0
-    assert second_factor.is_enrolled(user)
+    assert authenticators.enrolment(user).codes_left == 0
+    assert authenticators.is_enrolled(user)
 
 
 # Signing in
@@ -238,7 +238,7 @@ def test_code_of_somebody_else_does_not_sign_in(visitor, clock):
     enrolled("ana")
     eve, _app = enrolled("eve")
     Authenticator.objects.filter(user=eve).update(
-        data={"secret": second_factor.Adapter().encrypt("GEZDGNBVGY3TQOJQ"), "last_counter": 0}
+        data={"secret": authenticators.Adapter().encrypt("GEZDGNBVGY3TQOJQ"), "last_counter": 0}
     )
     visitor.sign_in("eve")
     visitor.send(CODE, {"code": App(SECRET).code()})
@@ -326,9 +326,9 @@ def test_recovery_code_allows_a_new_second_factor_and_nothing_else_that_asks(vis
     clock.shift(timedelta(minutes=1))
     new, _codes = set_up(lost)
     clock.shift(timedelta(minutes=1))
-    assert not second_factor.accept_code(user, old.code(), now=now())
-    assert not second_factor.accept_recovery_code(user, codes[5], now=now())
-    assert second_factor.accept_code(user, new.code(), now=now())
+    assert not authenticators.accept_code(user, old.code(), now=now())
+    assert not authenticators.accept_recovery_code(user, codes[5], now=now())
+    assert authenticators.accept_code(user, new.code(), now=now())
     assert not visitor.is_in()
 
 
@@ -350,8 +350,8 @@ def test_new_recovery_codes_void_the_old_ones(visitor, clock):
     _app, old = set_up(visitor)
     page = visitor.send(reverse("account:renew_recovery_codes"))
     assert not set(page.context["codes"]) & set(old)
-    assert not second_factor.accept_recovery_code(user, old[0], now=now())
-    assert second_factor.accept_recovery_code(user, page.context["codes"][0], now=now())
+    assert not authenticators.accept_recovery_code(user, old[0], now=now())
+    assert authenticators.accept_recovery_code(user, page.context["codes"][0], now=now())
     assert AuditEntry.objects.filter(action="account.renew_recovery_codes").exists()
 
 
@@ -386,7 +386,7 @@ def test_required_second_factor_is_replaced_but_not_removed(visitor, clock, requ
     page = visitor.get(OVERVIEW).text
     assert reverse("account:remove_second_factor") not in page
     visitor.send(reverse("account:remove_second_factor"))
-    assert second_factor.is_enrolled(user)
+    assert authenticators.is_enrolled(user)
     clock.shift(timedelta(minutes=1))
     set_up(visitor)
     assert visitor.get("/admin/users/").status_code == 200
@@ -422,9 +422,9 @@ def test_session_must_have_used_the_second_factor_not_only_its_owner_have_one(
     person(role=Role.SUPER_ADMIN)
     visitor.sign_in("ana")
     user, app = User.objects.get(username="ana"), App(SECRET)
-    seal = second_factor.Adapter().encrypt
+    seal = authenticators.Adapter().encrypt
     Authenticator.objects.create(
-        user=user, type=second_factor.TOTP, data={"secret": seal(SECRET), "last_counter": 0}
+        user=user, type=authenticators.TOTP, data={"secret": seal(SECRET), "last_counter": 0}
     )
     response = visitor.get("/admin/users/?q=x")
     assert response.headers["Location"] == f"{CONFIRM}?next=%2Fadmin%2Fusers%2F%3Fq%3Dx"

@@ -16,9 +16,9 @@ from tests.users.codes import enrolled
 from tests.users.conftest import Visitor, person
 from users.models import Session, User
 from users.roles import Role
-from users.second_factor import Authenticator, is_enrolled
-from users.second_factor_operations import RESET_SECOND_FACTOR
-from users.second_factor_resets import reset_second_factor
+from users.second_factor.authenticators import Authenticator, is_enrolled
+from users.second_factor.operations import RESET_SECOND_FACTOR
+from users.second_factor.resets import reset_second_factor
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_hashes")]
 

@@ -13,8 +13,8 @@ from tests.users.conftest import Visitor, person
 from users.kept_forms import kept_form
 from users.models import Session, User
 from users.roles import Role
-from users.session_store import SessionStore, digest
-from users.sessions import end_sessions
+from users.sessions.ending import end_sessions
+from users.sessions.store import SessionStore, digest
 from users.tasks import forget_ended_sessions
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_hashes")]
@@ -158,7 +158,7 @@ def test_session_ended_during_its_own_request_leads_to_the_sign_in(visitor):
     request.COOKIES["coai_session"] = visitor.cookies["coai_session"].value
     from django.http import HttpResponse
 
-    from users.sessions import SessionMiddleware
+    from users.sessions.middleware import SessionMiddleware
 
     def view(request):
         request.session["touched"] = True

@@ -13,11 +13,12 @@ from django.utils.crypto import get_random_string
 from audit.models import AuditEntry
 from tests.hashing import PASSWORD, coai_hash, hash_of
 from tests.users.conftest import Visitor, person
-from users import passwords, services
-from users.hashers import from_coai, wrap
 from users.models import Session, User
+from users.passwords import checking
+from users.passwords.hashers import from_coai, wrap
+from users.restrictions import services
 from users.roles import Role
-from users.session_store import digest
+from users.sessions.store import digest
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_hashes")]
 
@@ -452,11 +453,11 @@ def test_sign_in_is_closed_without_valkey_and_sessions_go_on(visitor, settings, 
 
 def test_sign_in_waits_its_turn_and_gives_up(visitor, monkeypatch, quick_hashes):
     person("ana")
-    monkeypatch.setattr(passwords, "_AT_ONCE", threading.BoundedSemaphore(1))
-    monkeypatch.setattr(passwords, "_PATIENCE", 0.05)
+    monkeypatch.setattr(checking, "_AT_ONCE", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(checking, "_PATIENCE", 0.05)
     visitor.token()
     quick_hashes.computed = 0
-    with passwords.one_hash():
+    with checking.one_hash():
         response = visitor.sign_in("ana")
     assert response.status_code == 503
     assert response.headers["Retry-After"]
@@ -465,11 +466,11 @@ def test_sign_in_waits_its_turn_and_gives_up(visitor, monkeypatch, quick_hashes)
 
 
 def test_no_more_passwords_are_hashed_at_once_than_there_are_places(monkeypatch):
-    monkeypatch.setattr(passwords, "_AT_ONCE", threading.BoundedSemaphore(2))
+    monkeypatch.setattr(checking, "_AT_ONCE", threading.BoundedSemaphore(2))
     inside, most, lock = [], [], threading.Lock()
 
     def hash_one():
-        with passwords.one_hash():
+        with checking.one_hash():
             with lock:
                 inside.append(1)
                 most.append(len(inside))

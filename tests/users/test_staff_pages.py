@@ -13,10 +13,11 @@ from audit.models import AuditEntry
 from audit.people import SYSTEM
 from tests import checksum
 from tests.factories import make_session, make_staff, make_user
-from users import roles, services
+from users import roles
 from users.models import Invitation, Note, User
-from users.role_services import grant_role
+from users.restrictions import services
 from users.roles import ROLES, Role
+from users.staff.services import grant_role
 
 pytestmark = pytest.mark.django_db
 

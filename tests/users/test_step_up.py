@@ -18,11 +18,12 @@ from tests.clients import step_down
 from tests.factories import make_key, make_staff, make_user, make_users
 from tests.users.codes import enrolled
 from tests.users.conftest import PASSWORD, Visitor, person
-from users import roles, services
+from users import roles
 from users.models import Session
+from users.restrictions import services
 from users.roles import Role
-from users.session_store import digest
-from users.step_up import needs_step_up
+from users.sessions.store import digest
+from users.sign_in.step_up import needs_step_up
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_hashes")]
 

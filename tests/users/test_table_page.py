@@ -11,8 +11,8 @@ from django.utils.timezone import now as time_now
 
 from audit.models import Selection
 from tests.factories import make_key, make_staff, make_user, make_users
-from users import services
 from users.models import ApiKey, User
+from users.restrictions import services
 from users.roles import ROLES, Role
 
 pytestmark = pytest.mark.django_db

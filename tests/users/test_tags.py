@@ -10,9 +10,9 @@ from audit.models import Act
 from audit.people import SYSTEM
 from tests.factories import make_staff, make_user, make_users
 from users.models import Tag, Tagging
-from users.profile_forms import TagForm
-from users.profile_operations import TAG
-from users.profile_services import tag
+from users.profile.forms import TagForm
+from users.profile.operations import TAG
+from users.profile.services import tag
 from users.roles import Role
 from users.templatetags.people import tagged
 

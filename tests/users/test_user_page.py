@@ -15,9 +15,9 @@ from billing import ledger
 from billing.models import Account
 from subscriptions.models import Period, Standing, Subscription
 from tests.factories import make_key, make_session, make_staff, make_user
-from users import services
 from users.models import ApiKey, Note, ReasonCode, Restriction, Session, User
-from users.profile_services import add_note, tag
+from users.profile.services import add_note, tag
+from users.restrictions import services
 from users.roles import ROLES, Role
 
 pytestmark = pytest.mark.django_db

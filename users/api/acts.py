@@ -27,7 +27,7 @@ from users.api.problems import Problem, mistake, wrong_body
 from users.api.schemas import listed, named, thing
 from users.api.throttles import caller as name_of
 from users.models import User
-from users.step_up import needs_step_up
+from users.sign_in.step_up import needs_step_up
 
 MANY = "audit.act_on_many"
 MONEY = "billing."

@@ -28,7 +28,7 @@ from users.api.throttles import PerCaller
 from users.models import User
 from users.roles import ROWS
 from users.service_actor import ServiceActor, scopes
-from users.step_up import is_stepped_up, needs_step_up
+from users.sign_in.step_up import is_stepped_up, needs_step_up
 
 Caller = User | ServiceActor
 

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 from audit import record
 from audit.people import SYSTEM
-from users import profile_services, services
 from users.demo.restricting import Deed, Lifting, Noted
 from users.models import ReasonCode, Restriction, User
+from users.profile import services as profile_services
+from users.restrictions import services
 from users.roles import Role
 
 Staff = Mapping[Role, User]

@@ -21,7 +21,7 @@ from users.imports.merging import Here, Outcome, Person, Settings, merge
 from users.imports.secrecy import as_json
 from users.imports.staging import PEOPLE
 from users.models import ApiKey, Restriction, User
-from users.restrictions import SUSPENSION, lift, suspend
+from users.restrictions.restricting import SUSPENSION, lift, suspend
 
 CHUNK = 2_500
 

@@ -24,7 +24,7 @@ from django.conf import settings
 from django.db import connection
 
 from audit import outbox
-from users.hashers import ImportHasher, WrappedImportHasher, is_wrap_of, wrap
+from users.passwords.hashers import ImportHasher, WrappedImportHasher, is_wrap_of, wrap
 from users.roles import Role
 
 WRAP = "users.wrap_imported_passwords"

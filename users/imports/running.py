@@ -17,7 +17,6 @@ from django.conf import settings as site
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
-from users.hashers import from_coai
 from users.imports import counters, passwords, planning, reports, staging
 from users.imports.configuration import TABLE as CONFIGURATION
 from users.imports.configuration import (
@@ -36,6 +35,7 @@ from users.imports.runs import Run, name_of_deployment
 from users.imports.secrecy import Keeper
 from users.imports.sources import Address, Source, open_source, require_coai
 from users.imports.tables import SourceUnreadable, Table
+from users.passwords.hashers import from_coai
 from users.roles import Role
 
 PEOPLE_TABLES = ("auth", "quota", "subscription", "apikey")

@@ -61,7 +61,7 @@ _MONEY = frozenset({"credits", "delta", "used"})
 _WITH_MOMENT = frozenset({"password_link", "email_change", "invitation"})
 
 
-# As users.restrictions.describe writes it.
+# As users.restrictions.restricting.describe writes it.
 _DESCRIBED = re.compile(r"([a-z_]+)(?: until ([0-9T:-]{16})Z|, permanent)")
 
 

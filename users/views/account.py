@@ -29,15 +29,16 @@ from redis.exceptions import RedisError
 
 from audit import record
 from coai_admin.console.errors import answer, unavailable
-from users import second_factor
 from users.access import confirm_oneself, own_account, own_password, own_security, public
 from users.account_forms import OwnPasswordForm, SignInForm
-from users.agents import in_words
 from users.kept_forms import forget_others
 from users.models import Session, User
-from users.passwords import TooBusy, set_password
+from users.passwords.checking import TooBusy, set_password
 from users.requests import StaffRequest
-from users.sessions import clock, end_sessions, passive, prolong
+from users.second_factor import authenticators
+from users.sessions.agents import in_words
+from users.sessions.ending import end_sessions
+from users.sessions.middleware import clock, passive, prolong
 
 _TOO_MANY = "too_many_login_attempts"
 _ALL_WAIT, _FAILED_WAIT = 60, 300  # seconds: the windows of ACCOUNT_RATE_LIMITS
@@ -155,7 +156,7 @@ def ping(request: HttpRequest) -> JsonResponse:
 def password(request: StaffRequest) -> HttpResponse:
     """One's own password. A new one ends all other sessions. The current one is proof enough only
     where no second factor is enrolled."""
-    if second_factor.is_enrolled(request.user) and (ask := confirm_oneself(request)):
+    if authenticators.is_enrolled(request.user) and (ask := confirm_oneself(request)):
         return ask
     if request.method != "POST":
         return render(

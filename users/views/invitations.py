@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from audit.panels import takes_no_parameters
-from users import invitations
 from users.access import confirm_first, permission, will_ask
-from users.invitation_forms import InviteForm
-from users.invitations import CREATE, GRANT, InvitationRefused
+from users.invitations import inviting
+from users.invitations.forms import InviteForm
+from users.invitations.inviting import CREATE, GRANT, InvitationRefused
 from users.kept_forms import kept_form
 from users.models import Invitation
 from users.requests import StaffRequest
@@ -33,7 +33,7 @@ def invite(request: StaffRequest) -> HttpResponse:
         if given["role"] != Role.NONE and (way := confirm_first(request, GRANT)):
             return way
         try:
-            invitations.invite(
+            inviting.invite(
                 given["email"],
                 given["role"],
                 actor=request.user,
@@ -48,7 +48,7 @@ def invite(request: StaffRequest) -> HttpResponse:
             return redirect("invitations:list")
     context = {
         "form": form,
-        "lines": invitations.lines(request.user, time_now()),
+        "lines": inviting.lines(request.user, time_now()),
         "asks": will_ask(request, GRANT),
     }
     return render(request, "users/invitations.html", context, status=422 if form.errors else 200)
@@ -60,7 +60,7 @@ def revoke(request: StaffRequest, invitation_id: int) -> HttpResponse:
     """Revoke an invitation that nobody accepted yet."""
     get_object_or_404(Invitation, pk=invitation_id)
     try:
-        revoked = invitations.revoke(invitation_id, actor=request.user, now=time_now())
+        revoked = inviting.revoke(invitation_id, actor=request.user, now=time_now())
     except InvitationRefused as refused:
         messages.error(request, str(refused))
         return redirect("invitations:list")

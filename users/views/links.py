@@ -20,15 +20,18 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from coai_admin.console.errors import answer, unavailable
-from users import email_changes, email_verifying, invitations, password_links, password_sending
+from users import password_links
 from users.access import public
 from users.account_forms import NewPasswordForm
-from users.email_changes import LinkOver
-from users.invitation_forms import JoinForm
-from users.invitations import InvitationRefused
+from users.email import changes, verifying
+from users.email.changes import LinkOver
+from users.invitations import inviting
+from users.invitations.forms import JoinForm
+from users.invitations.inviting import InvitationRefused
 from users.models import User
 from users.password_links import Life
-from users.passwords import TooBusy
+from users.passwords import sending
+from users.passwords.checking import TooBusy
 
 View = Callable[..., HttpResponse]
 
@@ -68,7 +71,7 @@ def choose_password(request: HttpRequest, token: str) -> HttpResponse:
     link = password_links.by_token(token)
     if link is None:
         return over(request)
-    if not password_links.is_open(link, now) or not password_sending.is_still_meant(link):
+    if not password_links.is_open(link, now) or not sending.is_still_meant(link):
         return over(request, _OVER.get(password_links.life(link, now), _OVER[Life.REVOKED]))
     if request.method == "GET":
         password_links.note_opened(link.pk, now)
@@ -78,7 +81,7 @@ def choose_password(request: HttpRequest, token: str) -> HttpResponse:
     if not form.is_valid():
         return _show(request, form)
     try:
-        user = password_sending.choose_password(token, form.cleaned_data["new"], now=now)
+        user = sending.choose_password(token, form.cleaned_data["new"], now=now)
     except TooBusy:
         return unavailable(request, _("Too many passwords are being checked at this moment."))
     if user is None:
@@ -96,18 +99,18 @@ def verify_email(request: HttpRequest, token: str) -> HttpResponse:
     """Verify an address by a link from a letter: a new one, which counts from then on, or the one
     that somebody has."""
     now = time_now()
-    change = email_changes.by_token(token, email_changes.VERIFY)
-    user = change.user if change else email_verifying.by_token(token, now=now)
+    change = changes.by_token(token, changes.VERIFY)
+    user = change.user if change else verifying.by_token(token, now=now)
     if user is None:
         return over(request)
     email = change.new_email if change else user.email
     try:
-        if change and (why := email_changes.why_not(change, email_changes.VERIFY, now)):
+        if change and (why := changes.why_not(change, changes.VERIFY, now)):
             return over(request, why)
         if request.method == "POST" and change:
-            email_changes.verify(change, keep_session=_own_session(request, user), now=now)
+            changes.verify(change, keep_session=_own_session(request, user), now=now)
         elif request.method == "POST":
-            email_verifying.verify_present(token, now=now)
+            verifying.verify_present(token, now=now)
     except LinkOver as error:
         return over(request, str(error))
     context = {"name": user.username, "email": email, "changes": change is not None}
@@ -127,14 +130,14 @@ def _done(request: HttpRequest) -> dict[str, Any]:
 def keep_email(request: HttpRequest, token: str) -> HttpResponse:
     """Keep one's address, or have it back, by the link that told of its change."""
     now = time_now()
-    change = email_changes.by_token(token, email_changes.KEEP)
+    change = changes.by_token(token, changes.KEEP)
     if change is None:
         return over(request)
-    if why := email_changes.why_not(change, email_changes.KEEP, now):
+    if why := changes.why_not(change, changes.KEEP, now):
         return over(request, why)
     if request.method == "POST":
         try:
-            email_changes.keep(change, now=now)
+            changes.keep(change, now=now)
         except LinkOver as error:
             return over(request, str(error))
     context = {"name": change.user.username, "email": change.old_email, "to": change.new_email}
@@ -146,19 +149,19 @@ def keep_email(request: HttpRequest, token: str) -> HttpResponse:
 def join(request: HttpRequest, token: str) -> HttpResponse:
     """Accept an invitation: choose a username and a password."""
     now = time_now()
-    invitation = invitations.by_token(token)
+    invitation = inviting.by_token(token)
     if invitation is None:
         return over(request)
-    if why := invitations.why_not_join(invitation, now):
+    if why := inviting.why_not_join(invitation, now):
         return over(request, why)
     if request.method == "GET":
-        invitations.note_opened(invitation, now)
+        inviting.note_opened(invitation, now)
     sent = request.POST if request.method == "POST" else None
     form = JoinForm(sent, user=User(email=invitation.email))
     if form.is_valid():
         given = form.cleaned_data
         try:
-            invitations.join(invitation, given["username"], given["new"], now=now)
+            inviting.join(invitation, given["username"], given["new"], now=now)
         except InvitationRefused as refused:
             form.add_error(None, str(refused))
         except TooBusy:

@@ -19,15 +19,15 @@ from django.views.decorators.http import require_http_methods
 from audit import record
 from audit.registry import operations as registered
 from users.access import permission
-from users.email_forms import AddressField
+from users.email.forms import AddressField
 from users.kept_forms import kept_form
 from users.models import User
-from users.names import look
-from users.profile_forms import UsernameField
-from users.profile_services import add_note
+from users.profile.forms import UsernameField
+from users.profile.names import look
+from users.profile.services import add_note
 from users.requests import StaffRequest
 from users.services import create_user
-from users.sign_in import people_meant_by
+from users.sign_in.signing_in import people_meant_by
 
 _LINK = "users.send_password_link"
 

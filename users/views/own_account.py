@@ -14,10 +14,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from audit.models import AuditEntry
-from users import second_factor, step_up
 from users.access import own_account
 from users.models import Preferences, Session
 from users.requests import StaffRequest
+from users.second_factor import authenticators
+from users.sign_in import step_up
 
 _SIGN_INS = 10
 
@@ -29,7 +30,7 @@ def own(request: StaffRequest) -> HttpResponse:
     user, now = request.user, time_now()
     chosen = Preferences.objects.filter(user=user).first()
     context = {
-        "enrolment": second_factor.enrolment(user),
+        "enrolment": authenticators.enrolment(user),
         "required": settings.REQUIRE_STAFF_MFA and user.is_staff,
         "sessions": Session.objects.filter(user=user, expire_date__gt=now).count(),
         "confirmed_until": step_up.ends_at(request, now=now),

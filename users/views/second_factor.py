@@ -22,14 +22,16 @@ from redis.exceptions import RedisError
 from audit import record
 from coai_admin.console import circumstances
 from coai_admin.console.errors import unavailable
-from users import mail, second_factor, step_up
+from users import mail
 from users.access import confirm_oneself, own_account, own_second_factor, own_security, public
 from users.kept_forms import forget_others
 from users.models import User
 from users.requests import StaffRequest
-from users.second_factor_forms import CodeForm, SetUpForm
-from users.sessions import end_sessions
-from users.sign_in import SecondFactorStage, waiting_for_a_code
+from users.second_factor import authenticators
+from users.second_factor.forms import CodeForm, SetUpForm
+from users.sessions.ending import end_sessions
+from users.sign_in import step_up
+from users.sign_in.signing_in import SecondFactorStage, waiting_for_a_code
 from users.views.account import own_row, too_many
 
 _WAIT = 300  # seconds: the window of ACCOUNT_RATE_LIMITS for failed attempts
@@ -79,10 +81,10 @@ def _judge_code(request: HttpRequest, stage: SecondFactorStage, form: CodeForm) 
 def _kind_of(user: User, code: str) -> str:
     """As what the code was accepted; empty when as nothing."""
     now = time_now()
-    if second_factor.accept_code(user, code, now=now):
-        return str(second_factor.TOTP)
-    if second_factor.accept_recovery_code(user, code, now=now):
-        return str(second_factor.RECOVERY)
+    if authenticators.accept_code(user, code, now=now):
+        return str(authenticators.TOTP)
+    if authenticators.accept_recovery_code(user, code, now=now):
+        return str(authenticators.RECOVERY)
     return ""
 
 
@@ -90,7 +92,7 @@ def _kind_of(user: User, code: str) -> str:
 def _enter(
     request: HttpRequest, stage: SecondFactorStage, user: User, kind: str
 ) -> HttpResponseBase:
-    second_factor.note_use(request, user, kind)
+    authenticators.note_use(request, user, kind)
     response: HttpResponseBase = stage.exit()
     forget_others(request)
     return response
@@ -104,7 +106,7 @@ def _enter(
 def overview(request: StaffRequest) -> HttpResponse:
     """Whether one has a second factor, and what can be done about it."""
     context = {
-        "enrolment": second_factor.enrolment(request.user),
+        "enrolment": authenticators.enrolment(request.user),
         "required": _is_required(request),
     }
     return render(request, "account/second_factor.html", context)
@@ -133,13 +135,13 @@ def set_up(request: StaffRequest) -> HttpResponse:
         form.add_error(
             "code", _("This is not the code of the app now. Wait for the next one, and type that.")
         )
-    secret = second_factor.pending_secret(request)
+    secret = authenticators.pending_secret(request)
     context = {
         "form": form,
-        "qr": second_factor.qr_code(request.user, secret),
+        "qr": authenticators.qr_code(request.user, secret),
         "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
-        "replaces": second_factor.is_enrolled(request.user),
-        "due": _is_required(request) and not second_factor.used_in(request),
+        "replaces": authenticators.is_enrolled(request.user),
+        "due": _is_required(request) and not authenticators.used_in(request),
     }
     return render(request, "account/second_factor_set_up.html", context)
 
@@ -148,8 +150,8 @@ def set_up(request: StaffRequest) -> HttpResponse:
 def _enrol(request: StaffRequest, code: str) -> list[str] | None:
     """Other sessions end: they did not use this second factor."""
     user, now = request.user, time_now()
-    replaced = second_factor.is_enrolled(user)
-    codes = second_factor.enrol(request, user, code, now=now)
+    replaced = authenticators.is_enrolled(user)
+    codes = authenticators.enrol(request, user, code, now=now)
     if codes is not None:
         request.session.rotate()  # type: ignore[attr-defined]
         ended = end_sessions([user.pk], keep=own_row(request).pk)
@@ -170,9 +172,9 @@ def _show_codes(request: StaffRequest, codes: Sequence[str], done: str) -> HttpR
 @transaction.atomic
 def renew_recovery_codes(request: StaffRequest) -> HttpResponse:
     """Ten new recovery codes; the old ones are void."""
-    if not second_factor.is_enrolled(request.user):
+    if not authenticators.is_enrolled(request.user):
         return redirect("account:second_factor")
-    codes = second_factor.new_recovery_codes(request.user)
+    codes = authenticators.new_recovery_codes(request.user)
     _record(request, "account.renew_recovery_codes", {})
     return _show_codes(request, codes, _("The old recovery codes are void."))
 
@@ -186,8 +188,8 @@ def remove(request: StaffRequest) -> HttpResponse:
     if _is_required(request):
         refusal = _("A second factor is required of staff: replace yours instead of removing it.")
         messages.error(request, refusal, extra_tags="bad")
-    elif second_factor.is_enrolled(request.user):
-        second_factor.remove([request.user.pk])
+    elif authenticators.is_enrolled(request.user):
+        authenticators.remove([request.user.pk])
         _record(request, "account.remove_second_factor", {})
         messages.success(request, _("Your second factor is removed."))
     return redirect(resolve_url("account:second_factor"))

@@ -17,13 +17,14 @@ from django.views.decorators.http import require_safe
 
 from audit.registry import operations as registered
 from coai_admin.console.filters import BadParameter
-from users import colleagues, roles
+from users import roles
 from users.access import permission
 from users.evaluator import Answer, evaluate
 from users.models import User
 from users.requests import StaffRequest
-from users.restriction_operations import SHORT_SUSPENSION
+from users.restrictions.operations import SHORT_SUSPENSION
 from users.roles import ROLES, Role, Row
+from users.staff import colleagues
 
 _MOST_TARGETS = 20
 

@@ -18,12 +18,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 from redis.exceptions import RedisError
 
 from coai_admin.console.errors import unavailable
-from users import second_factor, step_up
 from users.access import owes_second_factor, own_account, own_password
-from users.passwords import TooBusy
+from users.passwords.checking import TooBusy
 from users.requests import StaffRequest
-from users.second_factor_forms import ConfirmForm
-from users.step_up import StepUpLocked
+from users.second_factor import authenticators
+from users.second_factor.forms import ConfirmForm
+from users.sign_in import step_up
+from users.sign_in.step_up import StepUpLocked
 from users.views.account import onward
 
 log = structlog.get_logger(__name__)
@@ -37,7 +38,7 @@ def confirm(request: StaffRequest) -> HttpResponse:
     """Ask for the password and the second factor, and go on with what asked for them. As a
     fragment, it is the dialog over what was typed."""
     now = time_now()
-    enrolled = second_factor.is_enrolled(request.user)
+    enrolled = authenticators.is_enrolled(request.user)
     if request.method != "POST":
         if step_up.is_stepped_up(request, now=now) and not owes_second_factor(request):
             return _go_on(request)

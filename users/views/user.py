@@ -24,12 +24,13 @@ from audit.registry import operations as registered
 from audit.registry import user_panels
 from coai_admin.console.errors import answer
 from coai_admin.console.filters import BadParameter
-from users import remarks, reports
+from users import reports
 from users.access import permission
 from users.kept_forms import kept_form
 from users.models import User
+from users.profile import remarks
 from users.requests import StaffRequest
-from users.restriction_operations import LIFT_RESTRICTION
+from users.restrictions.operations import LIFT_RESTRICTION
 
 # The acts that stand beside the heading, as far as they are possible: the first of them.
 COMMONEST = ("billing.adjust_credits", "users.lift_restriction", "users.suspend")

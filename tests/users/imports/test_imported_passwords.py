@@ -51,7 +51,7 @@ def test_password_signs_in_at_once_and_after_it_was_wrapped(deployment, quick_ha
 
 
 def passwords_of(deployment):
-    from users.hashers import from_coai
+    from users.passwords.hashers import from_coai
 
     return from_coai(sha256("old pass 1"))
 

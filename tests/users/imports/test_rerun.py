@@ -14,7 +14,7 @@ from tests.users.imports.deployments import NOW, run, sha256
 from tests.users.imports.test_import import everything
 from users.import_models import ImportRun, LegacyRow
 from users.models import ApiKey, Restriction, User
-from users.services import lift_restriction
+from users.restrictions.services import lift_restriction
 
 pytestmark = pytest.mark.django_db
 

@@ -18,13 +18,13 @@ from django.utils.timezone import now as time_now
 
 from audit import record
 from audit.people import SYSTEM
-from users.closing import reopen
 from users.models import User
-from users.passwords import set_password
+from users.passwords.checking import set_password
+from users.profile.closing import reopen
 from users.roles import Role
 from users.services import create_user
-from users.sessions import end_sessions
-from users.staffing import set_role
+from users.sessions.ending import end_sessions
+from users.staff.staffing import set_role
 
 
 class Command(BaseCommand):

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand
 
 from audit.people import SYSTEM
 from users.management.commands.revoke_role import given, report, somebody
-from users.role_services import grant_role
 from users.roles import Role
+from users.staff.services import grant_role
 
 
 class Command(BaseCommand):

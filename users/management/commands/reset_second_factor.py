@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 
 from audit.people import SYSTEM
 from users.management.commands.revoke_role import given, report, somebody
-from users.second_factor_resets import reset_second_factor
+from users.second_factor.resets import reset_second_factor
 
 
 class Command(BaseCommand):

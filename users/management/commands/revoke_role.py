@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from audit.people import SYSTEM
 from audit.procedures import Receipts
 from users.models import User
-from users.role_services import revoke_role
+from users.staff.services import revoke_role
 
 
 class Command(BaseCommand):

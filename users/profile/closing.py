@@ -1,0 +1,62 @@
+"""How accounts are closed and reopened: the procedures behind ``users.close``. The only module that
+writes ``closed_at``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
+from audit.targets import among
+from users import accounts
+from users.accounts import Account
+from users.models import User
+from users.restrictions.restricting import end_access, give_back_keys
+from users.roles import Role
+
+
+def _decide(row: Account, params: Mapping[str, Any], now: datetime) -> Verdict:
+    if row.closed_at is not None:
+        return None
+    if row.role != Role.NONE:
+        return Refusal(_("Staff: revoke the role first."))
+    return Change(
+        before={"closed": False, "sessions": row.sessions, "api_keys": row.keys},
+        after={"closed": True, "sessions": 0, "api_keys": 0},
+    )
+
+
+def _write(changes: Sequence[tuple[Account, Change]], act: ActContext) -> dict[int, Any]:
+    ids = [row.target_id for row, _change in changes]
+    User.objects.filter(among("pk", ids)).update(closed_at=act.now)
+    end_access(ids, act)
+    return {target: {"closed_at": act.now.isoformat()} for target in ids}
+
+
+def reopen(ids: Sequence[int]) -> None:
+    """Open these accounts. For this module and create_super_admin, which brings its own record."""
+    User.objects.filter(among("pk", ids)).update(closed_at=None)
+
+
+def _decide_undo(row: Account, params: Mapping[str, Any], now: datetime) -> Verdict:
+    closed = row.closed_at.isoformat() if row.closed_at else None
+    if closed != params["receipts"][row.target_id]["closed_at"]:
+        return Refusal(_("The account was reopened since."))
+    return Change(before={"closed": True}, after={"closed": False})
+
+
+def _write_undo(changes: Sequence[tuple[Account, Change]], act: ActContext) -> dict[int, Any]:
+    """Sessions stay ended: people sign in again."""
+    ids = [row.target_id for row, _change in changes]
+    reopen(ids)
+    give_back_keys(ids, act)
+    return {target: {} for target in ids}
+
+
+CLOSE = Procedure(code="users.close", load=accounts.load, decide=_decide, write=_write)
+UNDO_CLOSE = Procedure(
+    code="users.close", load=accounts.load, decide=_decide_undo, write=_write_undo
+)

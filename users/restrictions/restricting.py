@@ -1,0 +1,348 @@
+"""How restrictions are imposed and lifted: the procedures behind ``users.suspend`` and
+``users.lift_restriction``. The only module that writes restrictions."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, JSONObject
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+
+from audit.models import Act
+from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
+from audit.targets import among
+from users.models import ApiKey, Restriction, Session, User
+from users.staff import staffing
+
+SUSPENSION = Restriction.Kind.SUSPENSION.value
+_END_ACCESS = ("users.suspend", "users.close")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An unlifted restriction of a user that has not ended."""
+
+    id: int
+    kind: str
+    reason: str
+    starts_at: datetime
+    ends_at: datetime | None
+
+    def as_text(self) -> str:
+        return describe(self.reason, self.ends_at)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRow:
+    """A user before a restriction is imposed or lifted. ``is_last``: no usable super admin would be
+    left without them."""
+
+    target_id: int
+    closed: bool
+    held: tuple[Held, ...]
+    sessions: int
+    keys: int
+    is_last: bool = False
+
+
+def describe(reason: str, ends_at: datetime | None) -> str:
+    """A restriction in the words of the audit log: ``spam until 2026-12-12T14:00Z``."""
+    if ends_at is None:
+        return f"{reason}, permanent"
+    return f"{reason} until {ends_at:%Y-%m-%dT%H:%MZ}"
+
+
+def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[AccessRow]:
+    held = (
+        Restriction.objects.filter(user=OuterRef("pk"), lifted_at__isnull=True)
+        .order_by("pk")
+        .values(
+            json=JSONObject(
+                id="pk", kind="kind", reason="reason_id", starts_at="starts_at", ends_at="ends_at"
+            )
+        )
+    )
+    people = (
+        User.objects.filter(among("pk", ids))
+        .order_by("pk")
+        .annotate(
+            held=ArraySubquery(held),
+            session_count=_count(Session.objects.filter(user=OuterRef("pk"))),
+            key_count=_count(ApiKey.objects.filter(user=OuterRef("pk"), revoked_at__isnull=True)),
+        )
+    )
+    if lock:
+        people = people.select_for_update(no_key=True, of=("self",))
+    return [
+        AccessRow(pk, closed_at is not None, tuple(map(_held, held)), sessions, keys)
+        for pk, closed_at, held, sessions, keys in people.values_list(
+            "pk", "closed_at", "held", "session_count", "key_count"
+        )
+    ]
+
+
+def _count(rows: QuerySet[Any]) -> Coalesce:
+    counted = rows.order_by().values("user").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted), 0)
+
+
+def _held(json: Mapping[str, Any]) -> Held:
+    starts_at = parse_datetime(json["starts_at"])
+    assert starts_at is not None
+    ends_at = parse_datetime(json["ends_at"]) if json["ends_at"] else None
+    return Held(json["id"], json["kind"], json["reason"], starts_at, ends_at)
+
+
+def _live(row: AccessRow, kind: str, now: datetime) -> list[Held]:
+    return [
+        held
+        for held in row.held
+        if held.kind == kind
+        and held.starts_at <= now
+        and (held.ends_at is None or now < held.ends_at)
+    ]
+
+
+def _as_texts(restrictions: Iterable[Held]) -> str | None:
+    return "; ".join(held.as_text() for held in restrictions) or None
+
+
+# users.suspend
+
+
+def _load_suspend(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[AccessRow]:
+    last = staffing.last_super_admins(ids, lock=lock)
+    rows = _load(ids, lock=lock, params=params)
+    return [replace(row, is_last=row.target_id in last) for row in rows] if last else rows
+
+
+def _decide_suspend(row: AccessRow, params: Mapping[str, Any], now: datetime) -> Verdict:
+    ends_at, reason = params["ends_at"], params["reason_code"]
+    if row.closed:
+        return Refusal(_("The account is closed."))
+    if ends_at is not None and ends_at <= now:
+        return Refusal(_("The end of the suspension lies in the past."))
+    if row.is_last:
+        return staffing.keeps_the_last()
+    live = _live(row, SUSPENSION, now)
+    if any(held.reason == reason and _lasts(held, ends_at) for held in live):
+        return None
+    new = describe(reason, ends_at)
+    return Change(
+        before={"suspension": _as_texts(live), "sessions": row.sessions, "api_keys": row.keys},
+        after={
+            "suspension": "; ".join([*(held.as_text() for held in live), new]),
+            "sessions": 0,
+            "api_keys": 0,
+        },
+    )
+
+
+def _lasts(held: Held, ends_at: datetime | None) -> bool:
+    """Whether a restriction holds as long as a new one would; within a minute, because who presses
+    twice means one."""
+    if held.ends_at is None or ends_at is None:
+        return held.ends_at is None
+    return held.ends_at >= ends_at - timedelta(minutes=1)
+
+
+def _write_suspend(changes: Sequence[tuple[AccessRow, Change]], act: ActContext) -> dict[int, Any]:
+    imposed = suspend([row.target_id for row, _change in changes], act)
+    return {restriction.user_id: {"restrictions": [restriction.pk]} for restriction in imposed}
+
+
+def suspend(ids: Sequence[int], act: ActContext) -> list[Restriction]:
+    """Write a suspension for each of these users, as the act's parameters say, and end their
+    access. For this module and the importer, which bring their own record."""
+    imposed = Restriction.objects.bulk_create(
+        Restriction(
+            user_id=user_id,
+            kind=SUSPENSION,
+            reason_id=act.params["reason_code"],
+            public_text=act.params.get("public_text", ""),
+            internal_note=act.params.get("internal_note", ""),
+            starts_at=act.now,
+            ends_at=act.params["ends_at"],
+            issuer_id=act.actor.pk,
+            act_id=act.id,
+        )
+        for user_id in ids
+    )
+    end_access(ids, act)
+    return imposed
+
+
+def end_access(ids: Sequence[int], act: ActContext) -> None:
+    """End every session and API key of these users, in two statements; keys remember the act that
+    ended them."""
+    Session.objects.filter(user__in=ids).delete()
+    ApiKey.objects.filter(user__in=ids, revoked_at__isnull=True).update(
+        revoked_at=act.now, revoked_by_act=act.id
+    )
+
+
+# users.lift_restriction
+
+
+def _decide_lift(row: AccessRow, params: Mapping[str, Any], now: datetime) -> Verdict:
+    live = _live(row, params["kind"], now)
+    lifted = [held for held in live if params["reason_code"] in ("", held.reason)]
+    if not lifted:
+        return None
+    kept = [held for held in live if held not in lifted]
+    return Change(
+        before={params["kind"]: _as_texts(live)},
+        after={params["kind"]: _as_texts(kept)},
+        data=[held.id for held in lifted],
+    )
+
+
+def _write_lift(changes: Sequence[tuple[AccessRow, Change]], act: ActContext) -> dict[int, Any]:
+    lifted = [pk for _row, change in changes for pk in change.data]
+    lift(lifted, act)
+    return {row.target_id: {"restrictions": change.data} for row, change in changes}
+
+
+def lift(restrictions: Sequence[int], act: ActContext) -> None:
+    """Lift these restrictions. For this module and the importer, as ``suspend``."""
+    Restriction.objects.filter(pk__in=restrictions).update(
+        lifted_at=act.now,
+        lifted_by_id=act.actor.pk,
+        lifted_act_id=act.id,
+        lifted_reason=act.reason,
+    )
+
+
+def newest_restriction(row: AccessRow) -> int:
+    """The version of a user's restrictions: a lift confirmed after another restriction was imposed
+    is refused."""
+    return max((held.id for held in row.held), default=0)
+
+
+# The inverses, over the receipts of the act they undo
+
+
+@dataclass(frozen=True, slots=True)
+class UndoRow:
+    """The restrictions that an act imposed on, or lifted from, one user, as they are now."""
+
+    target_id: int
+    restrictions: tuple[Restriction, ...]
+    is_last: bool = False
+
+
+def _load_undo(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[UndoRow]:
+    wanted = [pk for target in ids for pk in params["receipts"][target]["restrictions"]]
+    rows = Restriction.objects.filter(pk__in=wanted).order_by("pk")
+    if lock:
+        rows = rows.select_for_update(no_key=True)
+    by_user: dict[int, list[Restriction]] = {target: [] for target in ids}
+    for restriction in rows:
+        by_user[restriction.user_id].append(restriction)
+    return [UndoRow(target, tuple(by_user[target])) for target in sorted(ids)]
+
+
+def _describe_all(restrictions: Iterable[Restriction]) -> str:
+    return "; ".join(describe(each.reason_id, each.ends_at) for each in restrictions)
+
+
+def _decide_undo_suspend(row: UndoRow, params: Mapping[str, Any], now: datetime) -> Verdict:
+    if any(restriction.lifted_at is not None for restriction in row.restrictions):
+        return Refusal(_("The suspension was lifted since."))
+    return Change(
+        before={"suspension": _describe_all(row.restrictions)},
+        after={"suspension": None},
+        data=[restriction.pk for restriction in row.restrictions],
+    )
+
+
+def _write_undo_suspend(
+    changes: Sequence[tuple[UndoRow, Change]], act: ActContext
+) -> dict[int, Any]:
+    """Sessions stay ended: people sign in again."""
+    lift([pk for _row, change in changes for pk in change.data], act)
+    give_back_keys([row.target_id for row, _change in changes], act)
+    return {row.target_id: {"restrictions": change.data} for row, change in changes}
+
+
+def give_back_keys(ids: Sequence[int], act: ActContext) -> None:
+    """While an act is undone: the keys that it revoked, or another one that was undone meanwhile,
+    work again, unless the account is closed or a suspension still holds."""
+    freed = User.objects.filter(pk__in=ids, closed_at__isnull=True)
+    undone = Act.objects.filter(code__in=_END_ACCESS, undoes__isnull=False).values("undoes")
+    ApiKey.objects.filter(
+        Q(revoked_by_act=act.undoes) | Q(revoked_by_act__in=undone),
+        user__in=freed.unrestricted(SUSPENSION, act.now),
+    ).update(revoked_at=None, revoked_by_act=None)
+
+
+def _is_over(restriction: Restriction, now: datetime) -> bool:
+    return restriction.ends_at is not None and restriction.ends_at <= now
+
+
+def _load_undo_lift(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[UndoRow]:
+    last = staffing.last_super_admins(ids, lock=lock)
+    rows = _load_undo(ids, lock=lock, params=params)
+    return [replace(row, is_last=row.target_id in last) for row in rows] if last else rows
+
+
+def _decide_undo_lift(row: UndoRow, params: Mapping[str, Any], now: datetime) -> Verdict:
+    act: uuid.UUID = params["act"]
+    if any(restriction.lifted_act_id != act for restriction in row.restrictions):
+        return Refusal(_("The restriction changed since."))
+    if all(_is_over(restriction, now) for restriction in row.restrictions):
+        return Refusal(_("The restriction would have ended by now."))
+    if row.is_last:
+        return staffing.keeps_the_last()
+    return Change(
+        before={"suspension": None},
+        after={"suspension": _describe_all(row.restrictions)},
+        data=[restriction.pk for restriction in row.restrictions],
+    )
+
+
+def _write_undo_lift(changes: Sequence[tuple[UndoRow, Change]], act: ActContext) -> dict[int, Any]:
+    Restriction.objects.filter(
+        pk__in=[pk for _row, change in changes for pk in change.data]
+    ).update(lifted_at=None, lifted_by=None, lifted_act_id=None, lifted_reason="")
+    suspended = [
+        row.target_id
+        for row, _change in changes
+        if any(
+            restriction.kind == SUSPENSION and not _is_over(restriction, act.now)
+            for restriction in row.restrictions
+        )
+    ]
+    end_access(suspended, act)
+    return {row.target_id: {"restrictions": change.data} for row, change in changes}
+
+
+SUSPEND = Procedure(
+    code="users.suspend", load=_load_suspend, decide=_decide_suspend, write=_write_suspend
+)
+UNDO_SUSPEND = Procedure(
+    code="users.suspend",
+    load=_load_undo,
+    decide=_decide_undo_suspend,
+    write=_write_undo_suspend,
+)
+LIFT = Procedure(
+    code="users.lift_restriction",
+    load=_load,
+    decide=_decide_lift,
+    write=_write_lift,
+    version=newest_restriction,
+)
+UNDO_LIFT = Procedure(
+    code="users.lift_restriction",
+    load=_load_undo_lift,
+    decide=_decide_undo_lift,
+    write=_write_undo_lift,
+)
