@@ -1,0 +1,1 @@
+"""Inviting people to an account, and their joining."""

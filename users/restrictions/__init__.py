@@ -1,0 +1,1 @@
+"""Suspending people and letting them back."""

@@ -1,0 +1,1 @@
+"""The second factor of staff: what it is, its forms, and its reset by a colleague."""

@@ -1,0 +1,1 @@
+"""Sessions: kept in PostgreSQL, their limits, and making people sign in anew."""

@@ -1,0 +1,1 @@
+"""Signing in, and confirming later that it is still the same person."""

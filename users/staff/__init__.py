@@ -1,0 +1,1 @@
+"""Staff roles granted and revoked, and the list of colleagues."""
