@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
 from django.db import connection
 from django.db.models import F, Sum
+from django.db.models.functions import TruncDate
 
 from billing.models import Account, Transfer
 
@@ -58,6 +59,23 @@ def balance_as_of(user_id: int, moment: datetime) -> Decimal:
         .aggregate(total=Sum("delta"))["total"]
     )
     return total or Decimal("0.000000")
+
+
+def used_by_day(user_id: int, *, days: int, now: datetime) -> list[tuple[date, Decimal]]:
+    """What the user used on each of the last ``days`` days (UTC, today the last), reversals taken
+    off; in one query of as many months as they touch."""
+    first = now.astimezone(UTC).date() - timedelta(days=days - 1)
+    used = dict(
+        Transfer.objects.of_user(user_id)
+        .filter(code__counts_as_used=True)
+        .filter(created_at__gte=datetime(first.year, first.month, first.day, tzinfo=UTC))
+        .annotate(day=TruncDate("created_at", tzinfo=UTC))
+        .values("day")
+        .annotate(used=-Sum("delta"))
+        .values_list("day", "used")
+    )
+    every = (first + timedelta(days=number) for number in range(days))
+    return [(day, used.get(day, Decimal(0))) for day in every]
 
 
 class Defect(NamedTuple):

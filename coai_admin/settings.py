@@ -359,6 +359,7 @@ DEFECT_FINDERS = [  # what manage.py reconcile asks
 ]
 PARTITIONED_TABLES = ["audit_entry", "audit_personal", "billing_transfer"]
 USER_PANELS = [
+    "billing.panels.OVERVIEW",
     "audit.panels.OVERVIEW",
     "users.panels.OVERVIEW",
     "billing.panels.PANELS",

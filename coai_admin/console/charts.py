@@ -67,21 +67,3 @@ def columns(points: Sequence[tuple[str, Number]]) -> Columns:
         )
     edges = [value for _label, value in points] or [0]
     return Columns(drawn, f"{zero:.2f}", max([0, *edges]), min([0, *edges]))
-
-
-def sparkline(values: Sequence[Number], width: int, height: int) -> str:
-    """Lay out values as the points of a polyline; a constant series is a line in the middle."""
-    numbers = [float(value) for value in values]
-    if not numbers:
-        return ""
-    low, high = min(numbers), max(numbers)
-    span = high - low
-    step = width / max(len(numbers) - 1, 1)
-    inner = height - 4
-    points = []
-    for number, value in enumerate(numbers):
-        level = (value - low) / span if span else 0.5
-        points.append(f"{number * step:.1f},{2 + inner * (1 - level):.1f}")
-    if len(points) == 1:
-        points.append(f"{width:.1f},{points[0].split(',')[1]}")
-    return " ".join(points)

@@ -44,3 +44,20 @@ def test_balance_as_of_a_moment_includes_that_moment():
     assert reports.balance_as_of(account.user_id, NOON) == 3
     assert reports.balance_as_of(account.user_id, NOON + timedelta(days=1)) == 10
     assert reports.balance_as_of(10**15, NOON) == 0
+
+
+def test_used_by_day_counts_what_was_used_on_each_day_and_nothing_else():
+    account = holder()
+    use = [(31, 50), (29, 3), (29, 4), (1, 5), (0, 6)]
+    movements = [LoadedMovement(NOON - timedelta(days=40), PURCHASE, 100)] + [
+        LoadedMovement(NOON - timedelta(days=ago), ledger.USAGE, -amount) for ago, amount in use
+    ]
+    load_history([(account.user_id, movements)])
+    take(account, 7)  # by hand: taken, not used
+    used = reports.used_by_day(account.user_id, days=30, now=NOON)
+    assert len(used) == 30
+    assert {day: amount for day, amount in used if amount} == {
+        (NOON - timedelta(days=29)).date(): 7,
+        (NOON - timedelta(days=1)).date(): 5,
+        NOON.date(): 6,
+    }

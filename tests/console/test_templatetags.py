@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.safestring import mark_safe
 
 from coai_admin.console import icons
-from coai_admin.console.charts import columns, sparkline
+from coai_admin.console.charts import columns
 from coai_admin.console.graphemes import graphemes, initials_of
 from coai_admin.console.templatetags import console
 
@@ -221,39 +221,9 @@ def test_columns_of_nothing_and_of_zeros_stand_on_the_ground():
 def test_chart_shows_its_figures_in_a_table_too():
     shown = render("{% chart points 'Used' 'credits' %}", points=[("1 Nov", 4), ("2 Nov", 7)])
     assert shown.count("<rect") == 2
-    assert '<th scope="row">2 Nov</th><td class="num">7</td>' in shown
+    assert '<th scope="row">2 Nov</th><td class="num">7.00</td>' in shown
     assert "style=" not in shown
     assert "No figures yet" in render("{% chart points 'Used' %}", points=[])
-
-
-@pytest.mark.parametrize(
-    ("values", "points"),
-    [
-        ([], ""),
-        ([5], "0.0,10.0 80.0,10.0"),
-        ([1, 1], "0.0,10.0 80.0,10.0"),
-        ([0, 10, 5], "0.0,18.0 40.0,2.0 80.0,10.0"),
-    ],
-)
-def test_sparkline_of_values_spans_its_box(values, points):
-    assert sparkline(values, 80, 20) == points
-
-
-@pytest.mark.parametrize(
-    ("value", "limit", "level", "width"),
-    [
-        (0, 10, "calm", "0.00"),
-        (79, 100, "calm", "79.00"),
-        (80, 100, "hot", "80.00"),
-        (30, 30, "full", "100.00"),
-        (50, 30, "full", "100.00"),
-        (0, 0, "full", "100.00"),
-    ],
-)
-def test_meter_warms_as_its_limit_comes_near(value, limit, level, width):
-    shown = console.meter(value, limit, "gpt-4")
-    assert f'class="meter {level}"' in shown
-    assert f'<rect width="{width}"' in shown
 
 
 def message(text, level=constants.SUCCESS, tags=""):

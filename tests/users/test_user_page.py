@@ -395,7 +395,7 @@ def _more(user, numbers):
 
 
 @pytest.mark.parametrize(
-    ("tab", "statements"), [("", 17), ("access", 15), ("credits", 16), ("audit", 15)]
+    ("tab", "statements"), [("", 18), ("access", 15), ("credits", 16), ("audit", 15)]
 )
 def test_the_number_of_statements_is_known(ana, tab, statements, django_assert_num_queries):
     client = as_role(Role.SUPER_ADMIN)
@@ -406,6 +406,17 @@ def test_the_number_of_statements_is_known(ana, tab, statements, django_assert_n
     _more(ana, [1, 2])
     with django_assert_num_queries(statements):
         page(client, ana, tab)
+
+
+def test_overview_draws_what_was_used_lately_of_those_who_used_something(ana):
+    client = as_role(Role.SUPPORT)
+    assert "Credits used a day" not in page(client, ana)[1]
+    account = Account.objects.get(user=ana)
+    gift, use = (ledger.Posting(account.pk, code, Decimal(n)) for code, n in ((100, 9), (200, -4)))
+    ledger.post([gift, use], now=time_now(), actor_id=SYSTEM.pk)
+    html = page(client, ana)[1]
+    assert html.count("<title>") == 31  # of the page, and of each day
+    assert "highest 4.00 credits" in words(html)
 
 
 # Reveal

@@ -25,7 +25,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from coai_admin.console import icons
-from coai_admin.console.charts import Number, columns, sparkline
+from coai_admin.console.charts import Number, columns
 from coai_admin.console.graphemes import initials_of
 
 register = template.Library()
@@ -235,35 +235,6 @@ def _parameters(context: template.Context) -> QueryDict:
 def chart(points: Sequence[tuple[str, Number]], title: str, unit: str = "") -> dict[str, object]:
     """Draw (label, value) pairs as columns, with the same figures in a table beside them."""
     return {"drawing": columns(points), "title": title, "unit": unit}
-
-
-@register.simple_tag
-def spark(values: Sequence[Number], label: str = "") -> SafeString:
-    """Draw values as a small line for a table cell; ``label`` says it in words."""
-    return format_html(
-        '<svg class="spark" width="80" height="20" viewBox="0 0 80 20" '
-        'preserveAspectRatio="none" {0}><polyline points="{1}" fill="none" stroke="currentColor" '
-        'stroke-width="1.4" stroke-linejoin="round" vector-effect="non-scaling-stroke"/></svg>',
-        _spoken(label),
-        sparkline(values, 80, 20),
-    )
-
-
-@register.simple_tag
-def meter(value: Number, limit: Number, label: str = "") -> SafeString:
-    """Draw how much of a limit is used: warm from 80 % on, red when nothing is left."""
-    share = min(max(float(value) / float(limit), 0.0), 1.0) if limit else 1.0
-    level = "full" if share >= 1 else "hot" if share >= 0.8 else "calm"
-    return format_html(
-        '<svg class="meter {0}" viewBox="0 0 100 6" preserveAspectRatio="none" role="meter" '
-        'aria-valuemin="0" aria-valuemax="{1}" aria-valuenow="{2}" aria-label="{3}">'
-        '<rect width="{4}" height="6"/></svg>',
-        level,
-        limit,
-        value,
-        label,
-        f"{share * 100:.2f}",
-    )
 
 
 @register.filter
