@@ -335,6 +335,57 @@ def test_operation_undone_restores_what_was(code):
         operations.undo(operation, act, actor=actor, now=now(), reason="again")
 
 
+def _access(ids):
+    """How many sessions and working keys each has."""
+    return {
+        pk: {
+            "sessions": Session.objects.filter(user=pk).count(),
+            "api_keys": ApiKey.objects.filter(user=pk, revoked_at=None).count(),
+        }
+        for pk in ids
+    }
+
+
+def _changed(before, after):
+    return {
+        pk: {name: [was[name], after[pk][name]] for name in was if was[name] != after[pk][name]}
+        for pk, was in before.items()
+    }
+
+
+def _recorded(act_id):
+    entries = AuditEntry.objects.filter(act_id=act_id)
+    return {
+        entry.target_id: {
+            name: pair
+            for name, pair in entry.changes.items()
+            if name in ("sessions", "api_keys") and pair[0] != pair[1]
+        }
+        for entry in entries
+    }
+
+
+@every_operation
+def test_operation_and_its_undo_name_the_sessions_and_keys_that_they_change(code):
+    ids = make_targets(code, 2)
+    operation, form = sample(code, ids)
+    actor = make_staff(Role.SUPER_ADMIN)
+    _signed_in(ids)
+    _with_access(ids)
+    before = _access(ids)
+
+    done = operations.perform(operation, ids, form.params, actor=actor, now=now(), reason="x")
+
+    assert _recorded(done.act_id) == _changed(before, _access(ids))
+    if operation.inverse is None:
+        return
+    _signed_in(ids)
+    before = _access(ids)
+    act = Act.objects.get(pk=done.act_id)
+    undone = operations.undo(operation, act, actor=actor, now=now(), reason="undo")
+    assert _recorded(undone.act_id) == _changed(before, _access(ids))
+
+
 @every_operation
 def test_operation_repeated_with_the_same_id_acts_once(code):
     ids = make_users(1)
@@ -601,10 +652,13 @@ def test_undo_of_overlapping_suspensions_in_either_order_brings_the_keys_back():
             params = form.params | {"reason_code": reason_code}
             done = operations.perform(operation, ids, params, actor=actor, now=now(), reason="x")
             acts.append(Act.objects.get(pk=done.act_id))
-        operations.undo(operation, acts[first], actor=actor, now=now(), reason="undo")
+        undone = operations.undo(operation, acts[first], actor=actor, now=now(), reason="undo")
         assert not ApiKey.objects.filter(user__in=ids, revoked_at=None).exists()
-        operations.undo(operation, acts[second], actor=actor, now=now(), reason="undo")
+        assert undone.changed[0].after["suspension"] is not None
+        assert undone.changed[0].after["api_keys"] == 0
+        undone = operations.undo(operation, acts[second], actor=actor, now=now(), reason="undo")
         assert ApiKey.objects.filter(user__in=ids, revoked_at=None).count() == 1
+        assert undone.changed[0].after == {"suspension": None, "api_keys": 1}
 
 
 def test_suspending_twice_for_the_same_reason_suspends_once():

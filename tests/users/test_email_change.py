@@ -326,7 +326,9 @@ def test_undo_restores_address_and_what_was_known_of_it(post, admin, ivan, visit
     act = change(ivan, admin)
     visitor.send(letters(post)[NEW].path)
     make_session(ivan)
-    assert undo(act, admin).changed
+    held = Session.objects.filter(user=ivan).count()
+    [row] = undo(act, admin).changed
+    assert (row.before["sessions"], row.after["sessions"]) == (held, 0)
     assert address(ivan) == OLD
     assert (ivan.email_verified_at, ivan.email_state) == (was, "bouncing")
     assert not Session.objects.filter(user=ivan).exists()

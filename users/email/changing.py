@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, OuterRef, Value
-from django.db.models.functions import JSONObject, Lower
+from django.db.models import Count, Exists, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce, JSONObject, Lower
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
@@ -22,7 +22,7 @@ from audit.targets import among
 from users import mail
 from users.email import addresses
 from users.email import changes as email_changes
-from users.models import EmailChange, User
+from users.models import EmailChange, Session, User
 from users.sessions.ending import end_sessions
 
 
@@ -126,29 +126,36 @@ def _write(changes: Sequence[tuple[AddressRow, Change]], act: ActContext) -> dic
 
 @dataclass(frozen=True, slots=True)
 class UndoRow:
-    """The change that an act began, as it is now; None when it is gone."""
+    """The change that an act began, as it is now; None when it is gone. ``taken``: somebody else
+    has the old address. ``sessions``: how many the user has."""
 
     target_id: int
-    change: EmailChange | None
-    taken: bool
+    change: EmailChange | None = None
+    taken: bool = False
+    sessions: int = 0
 
 
 def _load_undo(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[UndoRow]:
     wanted = [params["receipts"][target]["change"] for target in ids]
+    held = Session.objects.filter(user=OuterRef("user")).order_by().values("user")
+    sessions = held.annotate(n=Count("pk"))
     others = User.objects.exclude(pk=OuterRef("user")).alias(_email=Lower("email"))
     rows = (
         EmailChange.objects.filter(pk__in=wanted)
         .select_related("user")
-        .annotate(taken=Exists(others.filter(_email=Lower(OuterRef("old_email")))))
+        .annotate(
+            taken=Exists(others.filter(_email=Lower(OuterRef("old_email")))),
+            sessions=Coalesce(Subquery(sessions.values("n")), 0),
+        )
         .order_by("pk")
     )
     if lock:
         rows = rows.select_for_update(no_key=True, of=("self",))
-    found = {change.user_id: change for change in rows}
-    return [
-        UndoRow(target, found.get(target), target in found and found[target].taken)
-        for target in sorted(ids)
-    ]
+    found = {
+        change.user_id: UndoRow(change.user_id, change, change.taken, change.sessions)
+        for change in rows
+    }
+    return [found.get(target, UndoRow(target)) for target in sorted(ids)]
 
 
 def _decide_undo(row: UndoRow, params: Mapping[str, Any], now: datetime) -> Verdict:
@@ -163,7 +170,10 @@ def _decide_undo(row: UndoRow, params: Mapping[str, Any], now: datetime) -> Verd
         return Refusal(_("The address changed again since."))
     if row.taken:
         return Refusal(_("Somebody else has the old address now."))
-    return Change(before={"email": change.new_email}, after={"email": change.old_email})
+    return Change(
+        before={"email": change.new_email, "sessions": row.sessions},
+        after={"email": change.old_email, "sessions": 0},
+    )
 
 
 def _write_undo(changes: Sequence[tuple[UndoRow, Change]], act: ActContext) -> dict[int, Any]:

@@ -4,6 +4,7 @@ writes ``closed_at``."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from audit.targets import among
 from users import accounts
 from users.accounts import Account
 from users.models import User
-from users.restrictions.restricting import end_access, give_back_keys
+from users.restrictions.restricting import end_access, give_back_keys, taken_keys
 from users.roles import Role
 
 
@@ -41,14 +42,36 @@ def reopen(ids: Sequence[int]) -> None:
     User.objects.filter(among("pk", ids)).update(closed_at=None)
 
 
-def _decide_undo(row: Account, params: Mapping[str, Any], now: datetime) -> Verdict:
-    closed = row.closed_at.isoformat() if row.closed_at else None
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """An account before it is opened again, and how many keys that gives back."""
+
+    target_id: int
+    account: Account
+    keys_back: int
+
+
+def _load_undo(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[Closed]:
+    rows = accounts.load(ids, lock=lock, params=params)
+    taken = taken_keys(ids, params["act"])
+    return [
+        Closed(row.target_id, row, 0 if row.suspended else taken.get(row.target_id, 0))
+        for row in rows
+    ]
+
+
+def _decide_undo(row: Closed, params: Mapping[str, Any], now: datetime) -> Verdict:
+    closed_at, keys = row.account.closed_at, row.account.keys
+    closed = closed_at.isoformat() if closed_at else None
     if closed != params["receipts"][row.target_id]["closed_at"]:
         return Refusal(_("The account was reopened since."))
-    return Change(before={"closed": True}, after={"closed": False})
+    return Change(
+        before={"closed": True, "api_keys": keys},
+        after={"closed": False, "api_keys": keys + row.keys_back},
+    )
 
 
-def _write_undo(changes: Sequence[tuple[Account, Change]], act: ActContext) -> dict[int, Any]:
+def _write_undo(changes: Sequence[tuple[Closed, Change]], act: ActContext) -> dict[int, Any]:
     """Sessions stay ended: people sign in again."""
     ids = [row.target_id for row, _change in changes]
     reopen(ids)
@@ -57,6 +80,4 @@ def _write_undo(changes: Sequence[tuple[Account, Change]], act: ActContext) -> d
 
 
 CLOSE = Procedure(code="users.close", load=accounts.load, decide=_decide, write=_write)
-UNDO_CLOSE = Procedure(
-    code="users.close", load=accounts.load, decide=_decide_undo, write=_write_undo
-)
+UNDO_CLOSE = Procedure(code="users.close", load=_load_undo, decide=_decide_undo, write=_write_undo)

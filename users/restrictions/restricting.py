@@ -231,14 +231,23 @@ def newest_restriction(row: AccessRow) -> int:
 
 @dataclass(frozen=True, slots=True)
 class UndoRow:
-    """The restrictions that an act imposed on, or lifted from, one user, as they are now."""
+    """The restrictions that an act imposed on, or lifted from, one user, and their access, as they
+    are now. ``taken_keys``: how many keys would come back (see ``taken_keys``)."""
 
     target_id: int
     restrictions: tuple[Restriction, ...]
+    access: AccessRow
+    taken_keys: int
     is_last: bool = False
+
+    def others(self, kind: str, now: datetime) -> list[Held]:
+        """What holds beside them."""
+        mine = {restriction.pk for restriction in self.restrictions}
+        return [held for held in _live(self.access, kind, now) if held.id not in mine]
 
 
 def _load_undo(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[UndoRow]:
+    access = _load(ids, lock=lock, params=params)
     wanted = [pk for target in ids for pk in params["receipts"][target]["restrictions"]]
     rows = Restriction.objects.filter(pk__in=wanted).order_by("pk")
     if lock:
@@ -246,19 +255,30 @@ def _load_undo(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> 
     by_user: dict[int, list[Restriction]] = {target: [] for target in ids}
     for restriction in rows:
         by_user[restriction.user_id].append(restriction)
-    return [UndoRow(target, tuple(by_user[target])) for target in sorted(ids)]
+    keys = taken_keys(ids, params["act"])
+    return [
+        UndoRow(row.target_id, tuple(by_user[row.target_id]), row, keys.get(row.target_id, 0))
+        for row in access
+    ]
 
 
-def _describe_all(restrictions: Iterable[Restriction]) -> str:
-    return "; ".join(describe(each.reason_id, each.ends_at) for each in restrictions)
+def _with(others: Sequence[Held], restrictions: Iterable[Restriction]) -> str:
+    """What holds beside these restrictions, and these."""
+    mine = (describe(each.reason_id, each.ends_at) for each in restrictions)
+    return "; ".join([*(held.as_text() for held in others), *mine])
 
 
 def _decide_undo_suspend(row: UndoRow, params: Mapping[str, Any], now: datetime) -> Verdict:
     if any(restriction.lifted_at is not None for restriction in row.restrictions):
         return Refusal(_("The suspension was lifted since."))
+    others = row.others(SUSPENSION, now)
+    stay_out = row.access.closed or others
     return Change(
-        before={"suspension": _describe_all(row.restrictions)},
-        after={"suspension": None},
+        before={"suspension": _with(others, row.restrictions), "api_keys": row.access.keys},
+        after={
+            "suspension": _as_texts(others),
+            "api_keys": row.access.keys + (0 if stay_out else row.taken_keys),
+        },
         data=[restriction.pk for restriction in row.restrictions],
     )
 
@@ -272,15 +292,27 @@ def _write_undo_suspend(
     return {row.target_id: {"restrictions": change.data} for row, change in changes}
 
 
+def taken_keys(ids: Sequence[int], act_id: uuid.UUID) -> dict[int, int]:
+    """For each user how many keys this act revoked, or another one that was undone meanwhile: those
+    that ``give_back_keys`` brings back."""
+    counted = _taken(ids, act_id).order_by().values("user").annotate(n=Count("pk"))
+    return dict(counted.values_list("user", "n"))
+
+
+def _taken(ids: Iterable[int] | QuerySet[User], act_id: uuid.UUID | None) -> QuerySet[ApiKey]:
+    undone = Act.objects.filter(code__in=_END_ACCESS, undoes__isnull=False).values("undoes")
+    return ApiKey.objects.filter(
+        Q(revoked_by_act=act_id) | Q(revoked_by_act__in=undone), user__in=ids
+    )
+
+
 def give_back_keys(ids: Sequence[int], act: ActContext) -> None:
     """While an act is undone: the keys that it revoked, or another one that was undone meanwhile,
     work again, unless the account is closed or a suspension still holds."""
     freed = User.objects.filter(pk__in=ids, closed_at__isnull=True)
-    undone = Act.objects.filter(code__in=_END_ACCESS, undoes__isnull=False).values("undoes")
-    ApiKey.objects.filter(
-        Q(revoked_by_act=act.undoes) | Q(revoked_by_act__in=undone),
-        user__in=freed.unrestricted(SUSPENSION, act.now),
-    ).update(revoked_at=None, revoked_by_act=None)
+    _taken(freed.unrestricted(SUSPENSION, act.now), act.undoes).update(
+        revoked_at=None, revoked_by_act=None
+    )
 
 
 def _is_over(restriction: Restriction, now: datetime) -> bool:
@@ -297,29 +329,26 @@ def _decide_undo_lift(row: UndoRow, params: Mapping[str, Any], now: datetime) ->
     act: uuid.UUID = params["act"]
     if any(restriction.lifted_act_id != act for restriction in row.restrictions):
         return Refusal(_("The restriction changed since."))
-    if all(_is_over(restriction, now) for restriction in row.restrictions):
+    back = [restriction for restriction in row.restrictions if not _is_over(restriction, now)]
+    if not back:
         return Refusal(_("The restriction would have ended by now."))
     if row.is_last:
         return staffing.keeps_the_last()
-    return Change(
-        before={"suspension": None},
-        after={"suspension": _describe_all(row.restrictions)},
-        data=[restriction.pk for restriction in row.restrictions],
-    )
+    kind = back[0].kind
+    others = row.others(kind, now)
+    before: dict[str, Any] = {kind: _as_texts(others)}
+    after: dict[str, Any] = {kind: _with(others, back)}
+    if kind == SUSPENSION:
+        before |= {"sessions": row.access.sessions, "api_keys": row.access.keys}
+        after |= {"sessions": 0, "api_keys": 0}
+    return Change(before, after, data=[restriction.pk for restriction in row.restrictions])
 
 
 def _write_undo_lift(changes: Sequence[tuple[UndoRow, Change]], act: ActContext) -> dict[int, Any]:
     Restriction.objects.filter(
         pk__in=[pk for _row, change in changes for pk in change.data]
     ).update(lifted_at=None, lifted_by=None, lifted_act_id=None, lifted_reason="")
-    suspended = [
-        row.target_id
-        for row, _change in changes
-        if any(
-            restriction.kind == SUSPENSION and not _is_over(restriction, act.now)
-            for restriction in row.restrictions
-        )
-    ]
+    suspended = [row.target_id for row, change in changes if SUSPENSION in change.after]
     end_access(suspended, act)
     return {row.target_id: {"restrictions": change.data} for row, change in changes}
 
