@@ -122,8 +122,9 @@ def _why_not_keep(change: EmailChange, now: datetime) -> str:
     if change.undone_at is not None or change.cancelled_at is not None:
         return _("The change was stopped already: this address was kept.")
     if change.verified_at is None:
-        late = now >= change.expires_at
-        return _("The change was not verified in time; your address is what it was.") * late
+        if now < change.expires_at:
+            return ""
+        return _("The change was not verified in time; your address is what it was.")
     if change.undo_until is None or now >= change.undo_until:
         return _("The change can no longer be undone by this link. Ask the support.")
     return ""
