@@ -42,6 +42,7 @@ class Person:
     country: str
     role: str
     flags: tuple[str, ...]
+    reasons: frozenset[str] = frozenset()
 
     @property
     def known_email(self):
@@ -189,14 +190,18 @@ def _restrict(one, chance):
     if chance.random() < 0.3:
         live = [*live, ("warning", past, soon, None)]
     one.kinds = frozenset(kind for kind, *_times in live)
+    reasons = [("spam", "chargeback", "fraud_payment")[one.pk % 3] for _each in live]
+    one.reasons = frozenset(reasons)
     Restriction.objects.bulk_create(
         Restriction(
             user_id=one.pk,
             kind=kind,
-            reason_id="spam",
+            reason_id=reason,
             starts_at=start,
             ends_at=end,
             lifted_at=lifted,
         )
-        for kind, start, end, lifted in [*live, chance.choice(dead)]
+        for reason, (kind, start, end, lifted) in zip(
+            [*reasons, "spam"], [*live, chance.choice(dead)], strict=True
+        )
     )

@@ -19,7 +19,7 @@ from coai_admin.console.listing import WrongFilter
 from tests.factories import make_key, make_session, make_staff, make_user
 from tests.users.crowd import NOW, make_crowd
 from tests.users.test_table_page import HTMX, as_role, rows_in, text_of
-from users.models import ApiKey, EmailChange, Note, Session, Tag, Tagging, User
+from users.models import ApiKey, EmailChange, Note, Restriction, Session, Tag, Tagging, User
 from users.roles import Role
 from users.table import USERS
 from users.table.completion import offers
@@ -104,6 +104,8 @@ MEANINGS = {
     "restricted:4d": lambda one: (
         "warning" in one.kinds or one.status in {"banned", "suspended", "limited"}
     ),
+    "reason:spam": lambda one: "spam" in one.reasons,
+    "reason:Chargeback,spam": lambda one: bool(one.reasons & {"chargeback", "spam"}),
     "password:never": lambda one: True,
     "password:>1y": lambda one: False,
     "name:ana": lambda one: "ana" in one.username.lower(),
@@ -205,6 +207,12 @@ def test_filters_find_what_their_words_find(viewer):
         user=changing, new_email="new@example.org", expires_at=NOW + DAY, act_id="0" * 32
     )
     Session.objects.filter(pk=make_session(signed_in).pk).update(ip="203.0.113.7")
+    Restriction.objects.create(
+        user=changing, kind="warning", reason_id="chargeback", starts_at=NOW - DAY
+    )
+    Restriction.objects.create(
+        user=vip, kind="warning", reason_id="spam", starts_at=NOW - DAY, lifted_at=NOW
+    )
     everybody = {one.pk for one in (factor, vip, changing, signed_in)}
     for query, hits in (
         ("second_factor=on", {factor.pk}),
@@ -212,6 +220,7 @@ def test_filters_find_what_their_words_find(viewer):
         ("tag=x, needs a call", {vip.pk}),
         ("email_change=pending", {changing.pk}),
         ("ip=203.0.113.0/24", {signed_in.pk}),
+        ("reason=chargeback, spam", {changing.pk}),
     ):
         reading = USERS.read(QueryDict(query), viewer=viewer, now=NOW)
         assert {pk for pk in reading.ids() if pk in everybody} == hits, query
@@ -272,6 +281,7 @@ def test_people_are_found_by_where_they_signed_in_from(text, hits, viewer):
         ("ip:fe80::1%eth0", "fe80::1%eth0", ""),
         ("key:sk", "sk", ""),
         ("role:king", "king", ""),
+        ("reason:spam,chargback", "chargback", "chargeback"),
         ('x "open', '"open', ""),
     ],
 )
@@ -497,6 +507,8 @@ def test_help_lists_every_word_that_one_may_use(role):
         ("is:active,b", ["banned", "bouncing"]),
         ("subscription:", ["active", "ended", "none"]),
         ("tag:nee", ['"needs a call"']),
+        ("reason:ch", ["chargeback"]),
+        ("reason:spam,leg", ["legal_order"]),
         ("expires:", ["never", "7d", ">3m", "2026-12"]),
         ("", []),
         ("is:banned ", []),

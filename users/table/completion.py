@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
 from django.db.models.functions import Upper
 
 from audit.people import Reader
-from users.models import Tag
+from users.models import ReasonCode, Tag
 from users.table.words import ALIASES, Word, values_for, words_for
 
 _MOST = 12
@@ -62,19 +62,32 @@ def _values(word: Word, begun: str, start: int, viewer: Reader) -> Iterator[Offe
     for value, label in known.items():
         if value.startswith(begun.lower()):
             yield Offer(value, str(label), start)
-    if word.name == "tag":
-        yield from (Offer(name, "", start) for name in _tags(begun.strip('"')))
+    if word.name in STORED:
+        for name, hint in STORED[word.name](begun.strip('"')):
+            yield Offer(_quoted(name), hint, start)
     elif not begun or not known:
         for example in _free(word, known):
             if example.startswith(begun) and example != begun:
                 yield Offer(example, "", start)
 
 
-def _tags(begun: str) -> Iterator[str]:
+def _tags(begun: str) -> Iterable[tuple[str, str]]:
     tags = Tag.objects.alias(_name=Upper("name")).filter(_name__startswith=begun.upper())
-    for name in tags.order_by("name").values_list("name", flat=True)[:_MOST]:
-        if '"' not in name:
-            yield f'"{name}"' if re.search(r"[\s,]", name) else name
+    names = tags.order_by("name").values_list("name", flat=True)[:_MOST]
+    return [(name, "") for name in names if '"' not in name]
+
+
+def _reasons(begun: str) -> Iterable[tuple[str, str]]:
+    codes = ReasonCode.objects.filter(code__startswith=begun.lower())
+    return codes.order_by("position", "code").values_list("code", "label")[:_MOST]
+
+
+# The words whose values are rows: those that begin so, each with what it says.
+STORED: dict[str, Callable[[str], Iterable[tuple[str, str]]]] = {"tag": _tags, "reason": _reasons}
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if re.search(r"[\s,]", value) else value
 
 
 def _free(word: Word, known: Iterable[str]) -> list[str]:

@@ -40,6 +40,11 @@ def restricted_within(time: Interval, now: datetime) -> Q:
     return Q(pk__in=live.values("user"))
 
 
+def restricted_for(codes: Collection[str], now: datetime) -> Q:
+    """The users under a live restriction for one of these reasons."""
+    return Q(pk__in=Restriction.objects.live(now).filter(reason__in=codes).values("user"))
+
+
 def tagged(names: Iterable[str]) -> Q:
     """The users who bear one of these tags, whatever the case."""
     tags = Tag.objects.alias(_name=Lower("name")).filter(

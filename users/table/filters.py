@@ -209,6 +209,7 @@ class UserFilters(Filters):
         choices=[(kind.value, capfirst(kind.label)) for kind in Restriction.Kind],
     )
     restricted_to = RestrictedTo("ends_at", label=gettext_lazy("Restriction ends by"))
+    reason = SaidFilter("reason", label=gettext_lazy("Restricted for"), max_length=1_000)
     tier = Condition(
         lambda tiers, now: with_tier([int(tier) for tier in tiers], now),
         label=gettext_lazy("Tier"),
@@ -293,7 +294,7 @@ class UserFilters(Filters):
             self.refuse("email", meanings.masked())
         if text := data.get("q"):
             self._understand(text)
-        for name in ("tag", "ip"):
+        for name in ("reason", "tag", "ip"):
             if data.get(name):
                 self._judge(name, data[name])
 

@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from operator import and_, or_
 from typing import NamedTuple
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,7 +22,7 @@ from coai_admin.console.columns import Sight
 from coai_admin.console.query import Item
 from coai_admin.console.query_moments import interval
 from users import roles
-from users.models import Restriction, User
+from users.models import ReasonCode, Restriction, User
 from users.status import Status, with_status
 from users.table import conditions
 from users.table.columns import (
@@ -264,6 +264,18 @@ def password(item: Item, asked: Asked) -> Q:
 
 def restricted(item: Item, asked: Asked) -> Q:
     return conditions.restricted_within(interval(item, asked.now, ahead=True), asked.now)
+
+
+def reasons(items: Sequence[Item], asked: Asked) -> Q:
+    """One statement of its own: a code that does not exist is a slip, and is said to be one."""
+    known = dict.fromkeys(reason_codes())
+    return conditions.restricted_for([query.choice(item, known) for item in items], asked.now)
+
+
+def reason_codes() -> QuerySet[ReasonCode, str]:
+    """Every reason code, in the order of their page; those out of use too."""
+    codes = ReasonCode.objects.order_by("position", "code")
+    return codes.values_list("code", flat=True)
 
 
 def countries(items: Sequence[Item], asked: Asked) -> Q:

@@ -142,6 +142,13 @@ WORDS: dict[str, Word] = {
             meanings.either(meanings.restricted),
         ),
         Word(
+            "reason",
+            gettext_lazy("Restricted for"),
+            gettext_lazy("the reason code of a restriction that holds"),
+            ("reason:spam", "-reason:spam,chargeback"),
+            meanings.reasons,
+        ),
+        Word(
             "password",
             gettext_lazy("Password changed"),
             _SPAN,
