@@ -326,7 +326,7 @@ def test_timeline_and_audit_show_before_and_after(ana):
         text = words(page(client, ana, tab)[1])
         assert "Suspend" in text
         assert "before nothing" in text
-        assert "spam until 1 Jan 2030, 00:00 UTC" in text
+        assert "Spam until 1 Jan 2030, 00:00 UTC" in text
         assert "spam wave" in text
         assert "T-77" in text
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
 from django import template
@@ -15,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from audit.registry import actions
 from coai_admin.console.templatetags.console import credits
-from users.models import Restriction
+from users.models import ReasonCode, Restriction
 from users.roles import Role
 
 register = template.Library()
@@ -58,13 +60,12 @@ FIELDS: dict[str, str | Promise] = {
     "warning": gettext_lazy("Warning"),
 }
 _MONEY = frozenset({"credits", "delta", "used"})
+_LABELS = "_reason_labels"
 _WITH_MOMENT = frozenset({"password_link", "email_change", "invitation"})
 
 
 # As users.restrictions.restricting.describe writes it.
-_DESCRIBED = re.compile(r"([a-z_]+)(?: until ([0-9T:-]{16})Z|, permanent)")
-
-
+_DESCRIBED = re.compile(r"([\w-]+)(?: until ([0-9T:-]{16})Z|, permanent)")
 _MOMENT = re.compile(r"([0-9T:-]{16})Z")
 
 
@@ -72,8 +73,23 @@ def _moment_words(found: re.Match[str]) -> str:
     return f"{date_format(datetime.fromisoformat(found[1]), 'j M Y, H:i')} UTC"
 
 
-def _restriction_words(found: re.Match[str]) -> str:
-    reason = found[1].replace("_", " ")
+def _reason_labels(context: template.Context) -> Mapping[str, str]:
+    """What each reason is called today, by its code; read once a page, and only by a page that
+    names one."""
+    page = vars(getattr(context, "request", None) or context)
+    if _LABELS not in page:
+        page[_LABELS] = dict(ReasonCode.objects.values_list("code", "label"))
+    labels: Mapping[str, str] = page[_LABELS]
+    return labels
+
+
+def _reason(code: str, labels: Mapping[str, str]) -> str:
+    """The label of a reason; of one that is gone, its code in plain words."""
+    return labels.get(code) or code.replace("_", " ")
+
+
+def _restriction_words(labels: Mapping[str, str], found: re.Match[str]) -> str:
+    reason = _reason(found[1], labels)
     if found[2] is None:
         return _("%(reason)s for good") % {"reason": reason}
     end = datetime.fromisoformat(found[2])
@@ -108,10 +124,10 @@ def action_icon(code: str) -> str:
     return action.icon if action else "audit"
 
 
-@register.simple_tag
-def change_value(name: str, value: Any) -> str:
+@register.simple_tag(takes_context=True)
+def change_value(context: template.Context, name: str, value: Any) -> str:
     """A recorded value as people read it: money with its places, moments in UTC, yes and no in
-    words."""
+    words, a reason by its label (where it is a parameter with the code, by which people search)."""
     if value is None or value == "":
         return ""
     if isinstance(value, bool):
@@ -119,7 +135,9 @@ def change_value(name: str, value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M} UTC"
     if name in Restriction.Kind.values and isinstance(value, str):
-        return _DESCRIBED.sub(_restriction_words, value)
+        return _DESCRIBED.sub(partial(_restriction_words, _reason_labels(context)), value)
+    if name == "reason_code":
+        return f"{_reason(str(value), _reason_labels(context))} ({value})"
     if name == "role":
         return str(dict(Role.choices).get(str(value), value))
     if name in _WITH_MOMENT:
