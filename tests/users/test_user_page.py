@@ -395,7 +395,7 @@ def _more(user, numbers):
 
 
 @pytest.mark.parametrize(
-    ("tab", "statements"), [("", 18), ("access", 15), ("credits", 16), ("audit", 15)]
+    ("tab", "statements"), [("", 19), ("access", 15), ("credits", 16), ("audit", 16)]
 )
 def test_the_number_of_statements_is_known(ana, tab, statements, django_assert_num_queries):
     client = as_role(Role.SUPER_ADMIN)
