@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 # What a page's form sends beside the parameters of the operation.
-CONTROL_FIELDS = frozenset({"csrfmiddlewaretoken", "act", "seen", "previewed", "step"})
+CONTROL_FIELDS = frozenset({"csrfmiddlewaretoken", "act", "seen", "previewed", "step", "list"})
 
 
 class OperationForm(forms.Form):

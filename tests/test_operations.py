@@ -562,6 +562,64 @@ def test_operation_in_the_row_does_it_without_leaving_the_table(code):
     assert state([target]) != before
 
 
+UNDONE = [code for code, one in registered().items() if one.inverse is not None]
+
+
+@pytest.mark.parametrize("code", sorted(UNDONE))
+def test_operation_undone_in_the_row_stays_in_the_table(code):
+    [target] = make_users(1)
+    actor = make_staff(Role.SUPER_ADMIN)
+    operation, form = sample(code, [target])
+    before = state([target])
+    done = operations.perform(
+        operation, [target], form.params, actor=actor, now=now(), reason="oops"
+    )
+    client = Client(headers={"HX-Request": "true"})
+    client.force_login(actor)
+    url = reverse("operate:undo", args=[done.act_id])
+
+    response = client.post(url)
+
+    assert response.status_code == 200
+    assert json.loads(response["HX-Trigger"]) == {"user-changed": {"id": target}}
+    assert "Undone for 1." in response.content.decode()
+    assert url not in response.content.decode()
+    assert state([target]) == before
+    again = client.post(url)
+    assert again.status_code == 200
+    assert "It was undone already." in again.content.decode()
+
+
+@pytest.mark.parametrize("query", ["q=ana&sort=-credits", "", "q=%0d%0aX: 1&x=[//evil.example"])
+def test_operation_from_a_list_leads_back_to_the_list_with_its_query(query):
+    [target] = make_users(1)
+    code = "billing.adjust_credits"
+    client = Client()
+    client.force_login(make_staff(Role.SUPER_ADMIN))
+    response = _post(client, reverse("operate:one", args=[target, code]), code, list=query)
+    assert response.status_code == 302
+    there = response["Location"]
+    assert there.startswith("/admin/users/?q=" if query else "/admin/users/")
+    assert "\n" not in there
+    act = Act.objects.get(code=code)
+    undone = client.post(reverse("operate:undo", args=[act.pk]), {"list": query})
+    assert undone["Location"] == there
+    again = client.post(reverse("operate:undo", args=[act.pk]), {"list": query})
+    assert again["Location"] == there
+
+
+def test_rows_tell_the_pages_of_acts_the_list_they_stand_on():
+    user = make_user("ana")
+    client = Client()
+    client.force_login(make_staff(Role.SUPER_ADMIN))
+    html = client.get(reverse("users:list"), {"q": "ana -is:banned"}).content.decode()
+    menu = f"/admin/users/{user.pk}/acts/?list=q%3Dana%2B-is%253Abanned"
+    assert f'href="{menu}"' in html
+    page = client.get(menu).content.decode()
+    assert f'{user.pk}/users.suspend/?list=q%3Dana%2B-is%253Abanned"' in page
+    assert 'href="/admin/users/?q=ana+-is%3Abanned"' in page
+
+
 def test_menu_greys_what_is_refused_and_leaves_out_what_the_role_lacks():
     actor = make_staff(Role.USER_ADMIN)
     [customer], colleague = make_users(1), make_staff(Role.USER_ADMIN)

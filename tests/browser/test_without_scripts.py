@@ -80,9 +80,11 @@ def test_plain_act_is_previewed_confirmed_and_undone(plain):
     assert Account.objects.get(user=ana).balance == 20
     plain.get_by_role("button", name="Add 50 credits to 1 user").click()
     expect(plain.get_by_text("Added 50 credits to 1 user.")).to_be_visible()
+    expect(plain).to_have_url(re.compile(r"/admin/users/\?q=ana$"))
     assert Account.objects.get(user=ana).balance == 70
     plain.get_by_role("button", name="Undo").click()
     expect(plain.get_by_text("Undone for 1.")).to_be_visible()
+    expect(plain).to_have_url(re.compile(r"/admin/users/\?q=ana$"))
     assert Account.objects.get(user=ana).balance == 20
 
 

@@ -14,6 +14,7 @@ from decimal import ROUND_DOWN, Decimal
 from functools import cached_property, lru_cache
 from html import escape
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -59,11 +60,12 @@ class Picked(Protocol):
 
 @dataclass
 class Sheet:
-    """What all cells of a page share. ``here``: the address of the table. ``more``: what columns
-    fetched by themselves, by column and id."""
+    """What all cells of a page share. ``here``: the address of the table, ``query``: what it was
+    asked for. ``more``: what columns fetched by themselves, by column and id."""
 
     now: datetime
     here: str
+    query: str
     more: Mapping[str, Mapping[int, Any]]
 
     @cached_property
@@ -74,6 +76,11 @@ class Sheet:
     @cached_property
     def language(self) -> str | None:
         return get_language()
+
+    @cached_property
+    def way_back(self) -> str:
+        """What the pages of acts are told, so that they lead back to this list."""
+        return escape(urlencode({"list": self.query}))
 
     @cached_property
     def select(self) -> str:
@@ -102,9 +109,9 @@ class Sheet:
         return self.more.get(column, {}).get(pk)
 
 
-def sheet(now: datetime, more: Mapping[str, Mapping[int, Any]]) -> Sheet:
+def sheet(now: datetime, query: str, more: Mapping[str, Mapping[int, Any]]) -> Sheet:
     """The sheet of a page that is drawn now."""
-    return Sheet(now, reverse("users:list"), more)
+    return Sheet(now, reverse("users:list"), query, more)
 
 
 def money(amount: Decimal) -> str:
@@ -271,7 +278,8 @@ def _menu(row: UserRow, sheet: Sheet) -> str:
     return (
         f'<td class="pin-menu c-menu"><a class="look-key" href="{here}look/" data-look'
         f' aria-label="{sheet.look % name}">{icon("eye")}</a>'
-        f'<a class="acts-key" href="{here}acts/" data-menu-url="{here}acts/" aria-haspopup="true"'
+        f'<a class="acts-key" href="{here}acts/?{sheet.way_back}" data-menu-url="{here}acts/"'
+        f' aria-haspopup="true"'
         f' aria-expanded="false" aria-label="{sheet.acts % name}">{icon("dots")}</a></td>'
     )
 

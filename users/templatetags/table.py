@@ -24,4 +24,6 @@ def user_rows(
 ) -> SafeString:
     """These users as rows, with the columns that are shown. ``more``: what these fetched."""
     columns = [column.name for column, _sight in reading.shown]
-    return cells.draw(rows, columns, picking, cells.sheet(reading.now, more))
+    return cells.draw(
+        rows, columns, picking, cells.sheet(reading.now, reading.parameters.urlencode(), more)
+    )

@@ -26,20 +26,34 @@ from users.models import User
 from users.requests import StaffRequest
 
 _ROWS = 200
+_ROW_EVENT = "user-changed"
+
+
+def the_list(query: str) -> str:
+    """The user table as it was asked for."""
+    return f"{reverse('users:list')}?{query}" if query else reverse("users:list")
 
 
 def announce(
-    request: StaffRequest, text: str, act_id: uuid.UUID, *, undo: bool, kind: str = "good"
+    request: StaffRequest,
+    text: str,
+    act_id: uuid.UUID,
+    *,
+    undo: bool,
+    kind: str = "good",
+    listed: str | None = None,
 ) -> None:
     """Leave a result banner for the next page: what was done, a link to it, and Undo where there
-    is one."""
-    parts = {
+    is one, which leads back to the list ``listed``."""
+    parts: dict[str, Any] = {
         "text": text,
         "link": reverse("operate:act", args=[act_id]),
         "link_label": _("What was done"),
     }
     if undo:
         parts["undo"] = reverse("operate:undo", args=[act_id])
+    if listed is not None:
+        parts["listed"] = [listed]
     messages.success(request, json.dumps(parts), extra_tags=f"{kind} parts")
 
 
@@ -108,16 +122,51 @@ def undo(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
             reason=request.POST.get("reason", "")[:500] or _("Undo"),
         )
     except (OperationRefused, AlreadyPerformed) as refusal:
-        messages.error(request, str(refusal), extra_tags="bad")
-        return redirect("operate:act", act.pk)
+        return _not_undone(request, act, str(refusal))
     if receipts.act_id is None:
         reasons = " ".join(receipts.refused_by_reason)
-        messages.error(request, _("Nothing was undone. %s") % reasons, extra_tags="bad")
-        return redirect("operate:act", act.pk)
+        return _not_undone(request, act, _("Nothing was undone. %s") % reasons)
     text = _("Undone for %(n)s.") % {"n": len(receipts.changed)}
     if receipts.refused:
         text += " " + _("%(n)s changed since and were left alone.") % {"n": len(receipts.refused)}
+    target = receipts.rows[0].target_id if len(receipts.rows) == 1 else None
+    if request.htmx and target is not None:
+        return in_the_row(request, target, text, receipts.act_id, undo=False)
     announce(request, text, receipts.act_id, undo=False)
-    if len(receipts.rows) == 1:
-        return redirect("user", receipts.rows[0].target_id)
+    if (listed := request.POST.get("list")) is not None:
+        return redirect(the_list(listed))
+    if target is not None:
+        return redirect("user", target)
     return redirect("operate:act", receipts.act_id)
+
+
+def _not_undone(request: StaffRequest, act: Act, why: str) -> HttpResponse:
+    """Say why where Undo was pressed: in the row, on the list, else on the page of the act."""
+    changed = act.receipts.filter(outcome=Receipt.Outcome.CHANGED)
+    if request.htmx and act.changed == 1:
+        return in_the_row(request, changed.get().target_id, why, act.pk, undo=False, kind="bad")
+    messages.error(request, why, extra_tags="bad")
+    listed = request.POST.get("list")
+    return redirect("operate:act", act.pk) if listed is None else redirect(the_list(listed))
+
+
+def in_the_row(
+    request: StaffRequest,
+    target_id: int,
+    text: str,
+    act_id: uuid.UUID,
+    *,
+    undo: bool,
+    kind: str = "good",
+) -> HttpResponse:
+    """The banner of what was done in the row of the table, which is drawn anew."""
+    context = {
+        "kind": kind,
+        "text": text,
+        "act": act_id,
+        "undo": undo,
+        "back": reverse("user", args=[target_id]),
+    }
+    response = render(request, "users/_operated.html", context)
+    response.headers["HX-Trigger"] = json.dumps({_ROW_EVENT: {"id": target_id}})
+    return response

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied
@@ -31,15 +31,15 @@ from users.access import confirm_first, permission, permission_named_by, will_as
 from users.kept_forms import kept_form
 from users.models import User
 from users.requests import StaffRequest
-from users.views.acts import announce
+from users.views.acts import announce, in_the_row, the_list
 
 _PREVIEW_ROWS = 25
-_ROW_EVENT = "user-changed"
 
 
 @dataclass
 class Attempt:
-    """An operation on its way: what the page shows."""
+    """An operation on its way: what the page shows. ``listed``: the query of the list that led
+    here, if one did."""
 
     operation: Operation
     ids: Sequence[int]
@@ -50,7 +50,7 @@ class Attempt:
     act_id: uuid.UUID = field(default_factory=uuid.uuid4)
     receipts: Receipts | None = None
     refused: str = ""
-    repeat: str = ""
+    listed: str | None = None
 
     @property
     def url(self) -> str:
@@ -61,6 +61,8 @@ class Attempt:
 
     @property
     def back(self) -> str:
+        if self.listed is not None:
+            return the_list(self.listed)
         if self.target is not None:
             return reverse("user", args=[self.target.pk])
         assert self.selection is not None
@@ -148,7 +150,14 @@ def menu(request: StaffRequest, user_id: int) -> HttpResponse:
         list(registered().values()), [target.pk], actor=request.user, now=time_now()
     )[target.pk]
     template = "users/_acts_menu.html" if request.htmx else "users/acts_menu.html"
-    context = {"target": target, "items": items, "in_row": _from_the_table(request)}
+    listed = request.GET.get("list")
+    context = {
+        "target": target,
+        "items": items,
+        "in_row": _from_the_table(request),
+        "way_back": "" if listed is None else f"?{urlencode({'list': listed})}",
+        "back": reverse("user", args=[target.pk]) if listed is None else the_list(listed),
+    }
     return render(request, template, context)
 
 
@@ -203,7 +212,8 @@ def _attempt(request: StaffRequest, operation: Operation, ids: Sequence[int]) ->
     data = request.POST if request.method == "POST" else kept_form(request)
     # A link may fill the form in: /admin/users/42/users.lift_restriction/?reason_code=spam
     form = operation.form(data, now=now, auto_id="id_%s", initial=request.GET.dict())
-    return Attempt(operation, ids, now, form, act_id=_act_id(data))
+    listed = (request.GET if data is None else data).get("list")
+    return Attempt(operation, ids, now, form, act_id=_act_id(data), listed=listed)
 
 
 def _act_id(data: QueryDict | None) -> uuid.UUID:
@@ -306,19 +316,13 @@ def _finished(request: StaffRequest, attempt: Attempt, receipts: Receipts) -> Ht
     text = attempt.operation.done(attempt.form.params, len(receipts.changed))
     assert receipts.act_id is not None
     if request.htmx and attempt.target is not None:
-        done = {
-            "attempt": attempt,
-            "text": text,
-            "act": receipts.act_id,
-            "undo": attempt.operation.inverse is not None,
-        }
-        response = render(request, "users/_operated.html", done)
-        response.headers["HX-Trigger"] = f'{{"{_ROW_EVENT}": {{"id": {attempt.target.pk}}}}}'
-        return response
+        undo = attempt.operation.inverse is not None
+        return in_the_row(request, attempt.target.pk, text, receipts.act_id, undo=undo)
     if attempt.selection is not None:
         messages.success(request, text, extra_tags="good")
         return redirect("operate:act", receipts.act_id)
-    announce(request, text, receipts.act_id, undo=attempt.operation.inverse is not None)
+    undo = attempt.operation.inverse is not None
+    announce(request, text, receipts.act_id, undo=undo, listed=attempt.listed)
     return redirect(attempt.back)
 
 
