@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from users.access import owes_second_factor
@@ -24,6 +27,23 @@ class Place(NamedTuple):
     permission: str = ""
 
 
+class Item(NamedTuple):
+    """A place as it is offered; ``current``: the page that is open stands there."""
+
+    label: str
+    url: str
+    icon: str
+    current: bool
+
+
+class Section(NamedTuple):
+    """Places that belong together."""
+
+    label: str
+    items: tuple[Item, ...]
+
+
+_PASSWORD = "account:password"  # noqa: S105 — the name of a URL
 _WITHOUT_PAGES_BELOW = ("home", "account:own", "staff")  # other places stand under their addresses
 NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
     (
@@ -72,12 +92,13 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
         _("You"),
         (
             Place(_("My account"), "account:own", "user"),
-            Place(_("Password"), "account:password", "lock"),
+            Place(_("Password"), _PASSWORD, "lock"),
             Place(_("Second factor"), "account:second_factor", "key"),
             Place(_("Sessions"), "account:sessions", "device"),
         ),
     ),
 )
+_PERMISSIONS = {place.url_name: place.permission for _label, some in NAVIGATION for place in some}
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
@@ -97,29 +118,50 @@ def context(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def sections(request: HttpRequest) -> list[dict[str, Any]]:
-    """Where this person can go, by section: ``label`` and ``items`` (label, url, icon, current)."""
-    found = []
-    for label, places in NAVIGATION:
-        items = [_item(request, place) for place in places if _offered(request, place)]
-        if items:
-            found.append({"label": label, "items": items})
-    return found
+def sections(request: HttpRequest) -> tuple[Section, ...]:
+    """Where this person can go."""
+    addresses = _addresses(get_script_prefix())
+    offered = frozenset(filter(_offer(request), addresses))
+    current = frozenset(name for name in offered if _stands_at(name, addresses[name], request.path))
+    return _sections(offered, current, get_script_prefix(), get_language())
 
 
-def _offered(request: HttpRequest, place: Place) -> bool:
+def _offer(request: HttpRequest) -> Callable[[str], bool]:
+    """Which places this person is offered, by the name of their URL."""
     user = request.user
     assert user.is_authenticated
     if user.must_change_password or owes_second_factor(request):
-        return place.url_name == "account:password"
-    return not place.permission or user.may(place.permission)
+        return _PASSWORD.__eq__
+    return lambda name: not _PERMISSIONS[name] or user.may(_PERMISSIONS[name])
 
 
-def _item(request: HttpRequest, place: Place) -> dict[str, Any]:
-    url = reverse(place.url_name)
-    is_whole = place.url_name in _WITHOUT_PAGES_BELOW
-    current = request.path == url if is_whole else request.path.startswith(url)
-    return {"label": place.label, "url": url, "icon": place.icon, "current": current, "count": None}
+def _stands_at(name: str, address: str, path: str) -> bool:
+    return path == address if name in _WITHOUT_PAGES_BELOW else path.startswith(address)
+
+
+@lru_cache(maxsize=16)
+def _addresses(_prefix: str) -> dict[str, str]:
+    return {name: reverse(name) for name in _PERMISSIONS}
+
+
+@lru_cache(maxsize=256)
+def _sections(
+    offered: frozenset[str], current: frozenset[str], prefix: str, _language: str | None
+) -> tuple[Section, ...]:
+    """The navigation that offers these places: the same for all who are offered the same."""
+    addresses = _addresses(prefix)
+    found = (
+        Section(
+            str(label),
+            tuple(
+                Item(str(each.label), addresses[name], each.icon, name in current)
+                for each in places
+                if (name := each.url_name) in offered
+            ),
+        )
+        for label, places in NAVIGATION
+    )
+    return tuple(section for section in found if section.items)
 
 
 def _clock(request: HttpRequest) -> dict[str, Any] | None:

@@ -118,7 +118,7 @@ def test_password_that_must_be_changed_bars_every_other_page(visitor):
     page = visitor.get(PAGE)
     assert "Choose a new password before you go on." in page.text
     [section] = page.context["navigation"]
-    assert [str(item["label"]) for item in section["items"]] == ["Password"]
+    assert [item.label for item in section.items] == ["Password"]
     change(visitor)
     assert visitor.get(reverse("account:sessions")).status_code == 200
 
@@ -144,9 +144,7 @@ def test_without_a_role_the_navigation_offers_ones_own_account(visitor):
     visitor.sign_in("ana")
     response = visitor.get(reverse("account:sessions"))
     assert response.status_code == 200
-    offered = [
-        str(item["label"]) for part in response.context["navigation"] for item in part["items"]
-    ]
+    offered = [item.label for part in response.context["navigation"] for item in part.items]
     assert offered == ["My account", "Password", "Second factor", "Sessions"]
     assert 'role="search"' not in response.text
     assert visitor.get(PAGE).status_code == 200
@@ -157,14 +155,14 @@ def test_navigation_offers_what_the_role_may_open(visitor, role):
     user = person(role=role)
     visitor.sign_in("ana")
     sections = visitor.get(reverse("account:sessions")).context["navigation"]
-    items = [item for section in sections for item in section["items"]]
+    items = [item for section in sections for item in section.items]
     places = [place for _label, section in NAVIGATION for place in section]
-    assert [item["url"] for item in items] == [
+    assert [item.url for item in items] == [
         reverse(place.url_name)
         for place in places
         if not place.permission or user.may(place.permission)
     ]
-    assert [str(item["label"]) for item in items if item["current"]] == ["Sessions"]
+    assert [item.label for item in items if item.current] == ["Sessions"]
 
 
 def test_navigation_leads_to_pages_that_open():
@@ -173,5 +171,5 @@ def test_navigation_leads_to_pages_that_open():
         visitor = Visitor()
         visitor.sign_in(f"user-{number}")
         for section in visitor.get(PAGE).context["navigation"]:
-            for item in section["items"]:
-                assert visitor.get(item["url"]).status_code == 200, (role, item["url"])
+            for item in section.items:
+                assert visitor.get(item.url).status_code == 200, (role, item.url)

@@ -403,7 +403,7 @@ def test_staff_without_a_second_factor_reaches_its_set_up_and_then_the_rest(
     assert visitor.get("/admin/users/").headers["Location"] == SET_UP
     page = visitor.get(SET_UP)
     assert "Set yours up before you go on." in page.text
-    offered = [item["url"] for part in page.context["navigation"] for item in part["items"]]
+    offered = [item.url for part in page.context["navigation"] for item in part.items]
     assert offered == [reverse("account:password")]
     set_up(visitor)
     assert visitor.get("/admin/users/").status_code == 200

@@ -36,7 +36,7 @@ def palette(request: StaffRequest) -> HttpResponse:
         text,
         viewer=request.user,
         now=time_now(),
-        pages=[item for section in sections(request) for item in section["items"]],
+        pages=[item._asdict() for section in sections(request) for item in section.items],
         about=_about(request),
     )
     template = "users/_palette.html" if request.htmx else "users/palette.html"
