@@ -26,6 +26,7 @@ from users.account_models import Tag as Tag
 from users.account_models import Tagging as Tagging
 from users.import_models import ImportRun as ImportRun
 from users.import_models import LegacyRow as LegacyRow
+from users.plain_text import beyond_ascii, plain_text
 from users.querysets import RestrictionQuerySet, UserManager, UserQuerySet
 from users.view_models import Preferences as Preferences
 from users.view_models import SavedView as SavedView
@@ -90,6 +91,11 @@ class User(AbstractBaseUser):
         ]
         indexes = [
             GinIndex(OpClass(Upper("username"), name="gin_trgm_ops"), name="user_username_trgm"),
+            GinIndex(
+                OpClass(plain_text(models.F("username")), name="gin_trgm_ops"),
+                name="user_plain_name_trgm",
+                condition=beyond_ascii("username"),
+            ),
             GinIndex(OpClass(Upper("email"), name="gin_trgm_ops"), name="user_email_trgm"),
             GinIndex(fields=["import_flags"], name="user_import_flags"),
             models.Index(fields=["joined_at", "id"], name="user_joined"),

@@ -176,6 +176,36 @@ def test_ids_are_found_singly_and_as_a_range(crowd, viewer):
     assert first in found(str(first), viewer, crowd)
 
 
+@pytest.mark.parametrize(
+    ("text", "hits"),
+    [
+        ("jose", "José JOSE josé̱"),
+        ("josé", "José JOSE josé̱"),
+        ("JOSÉ", "José JOSE josé̱"),
+        ("name:jos*", "José JOSE josé̱"),
+        ("name:*ose", "José JOSE josé̱"),
+        ("name:=jose", "JOSE"),
+        ("name:=JOSÉ", "José"),
+        ("strasse", "Große_Straße"),
+        ("straße", "Große_Straße"),
+        ("nguyen", "Nguyễn"),
+        ("名", "名前"),
+        ("osé", "José JOSE josé̱"),
+        ("se_st", "Große_Straße"),
+        ("％_％", ""),
+        ("100%", "100％"),
+        ("name:xyz*＼", ""),
+        ("-jose", "Große_Straße Nguyễn 名前 100％"),
+    ],
+)
+def test_names_are_found_whatever_their_accents(text, hits, viewer):
+    names = ("José", "JOSE", "josé̱", "Große_Straße", "Nguyễn", "名前", "100％")
+    users = {make_user(f"kept{number}").pk: name for number, name in enumerate(names)}
+    for pk, name in users.items():
+        User.objects.filter(pk=pk).update(username=name)
+    assert {users[pk] for pk in found(text, viewer, users)} == set(hits.split())
+
+
 def test_what_an_account_has_is_found(viewer):
     factor, key, noted, changing, plain = (make_user() for _each in range(5))
     Authenticator.objects.create(user=factor, type=Authenticator.Type.TOTP, data={})

@@ -53,6 +53,7 @@ ORDERS = {
 FILTERS = {
     "id=5,500,5000": {"users_user_pkey"},
     "username=chen": {"user_username_trgm"},
+    "username=chén": {"user_plain_name_trgm"},
     "username=o": {"user_username_trgm"},
     "email=%40example.com": {"user_email_trgm"},
     "email=ana%40example.com": {"user_email_trgm"},

@@ -4,7 +4,7 @@ status in ``users.status``."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
@@ -19,12 +19,13 @@ from django.db.models import (
     TextField,
     Value,
 )
-from django.db.models.functions import Cast, Lower, Upper
+from django.db.models.functions import Cast, Lower, Replace, Upper
 from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, LessThan, LessThanOrEqual
 
 from coai_admin.console.query import Bounds, Pattern
 from coai_admin.console.query_moments import Interval
 from users.models import NEVER, ApiKey, EmailChange, Note, Restriction, Session, Tag, Tagging
+from users.plain_text import beyond_ascii, plain_text
 from users.table.columns import MONTHS, SEEN
 from users.table.further import second_factors
 
@@ -100,6 +101,7 @@ def seen_at(network: IPv4Network | IPv6Network) -> Q:
 
 
 _TRUTH = BooleanField()
+_ANYTHING = None  # between the parts of a pattern
 
 
 def within(field: str, time: Interval) -> Q:
@@ -157,7 +159,7 @@ def months_between(bounds: Bounds) -> Q:
 def holding(field: str, text: str) -> Q:
     """Rows whose text holds this one, whatever the case. Under three letters the trigram index
     finds beginnings only."""
-    return Q(**{f"{field}__{'istartswith' if len(text) < 3 else 'icontains'}": text})
+    return _alike(field, (text, _ANYTHING) if len(text) < 3 else (_ANYTHING, text, _ANYTHING))
 
 
 def like(field: str, pattern: Pattern) -> Q:
@@ -166,20 +168,36 @@ def like(field: str, pattern: Pattern) -> Q:
         return Q(**{f"{field}__iexact": pattern.pieces[0]})
     if len(pattern.pieces) == 3 and not pattern.pieces[0] and not pattern.pieces[2]:
         return holding(field, pattern.pieces[1])
-    wanted = "%".join(map(_literal, pattern.pieces))
-    alike: Any = Func(
-        Upper(F(field)),
-        Upper(Value(wanted, TextField())),
+    between = (part for piece in pattern.pieces[1:] for part in (_ANYTHING, piece))
+    return _alike(field, (pattern.pieces[0], *between))
+
+
+def _alike(field: str, parts: Sequence[str | None]) -> Q:
+    """``parts``: texts, and None for anything between them. Names are compared without accents; for
+    those of ASCII letters this is what their capitals say."""
+    if field != "username":  # Named apart, so that the opposite takes in rows without any text.
+        return Q(**{f"{field}__isnull": False}) & Q(_like(Upper(F(field)), Upper, parts))
+    accented = Q(_like(plain_text(F(field)), plain_text, parts))
+    return Q(_like(Upper(F(field)), plain_text, parts)) | (beyond_ascii(field) & accented)
+
+
+def _like(found: Any, form: Callable[[Any], Func], parts: Sequence[str | None]) -> Any:
+    pattern = [Value("%") if part is _ANYTHING else _literal(form(Value(part))) for part in parts]
+    return Func(
+        found,
+        Func(*pattern, arg_joiner=" || ", template="(%(expressions)s)", output_field=TextField()),
         arg_joiner=" LIKE ",
         template="(%(expressions)s)",
         output_field=_TRUTH,
     )
-    # Named apart, so that the opposite takes in rows without any text.
-    return Q(**{f"{field}__isnull": False}) & Q(alike)
 
 
-def _literal(text: str) -> str:
-    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+def _literal(text: Any) -> Any:
+    """A text in which nothing stands for anything else. The signs are looked for at the end: a
+    broad ％ is a plain one by then."""
+    for sign in ("\\", "%", "_"):
+        text = Replace(text, Value(sign), Value(f"\\{sign}"))
+    return text
 
 
 def by_address(text: str) -> Q:
