@@ -259,7 +259,7 @@ class Reading(Generic[Row]):
         backwards = direction == "before"
         rows = self.rows
         if (ids := self.matching.ids) is not None:
-            if not ids:
+            if not self.matching.count.number:
                 return [], False, False
             rows = self.listing.rows(self.viewer, self.now).filter(
                 counts.among(ids, self.listing.pk)

@@ -146,7 +146,7 @@ def test_blank_parameters_are_none():
 
 
 def test_few_matches_are_sorted_from_their_ids_and_many_along_the_index(monkeypatch):
-    assert sorted(read("level=1&level=2").matching.ids) == [1, 2]
+    assert read("level=1&level=2").matching.ids in {"{1,2}", "{2,1}"}
     assert read().matching.ids is None
     monkeypatch.setattr(counts, "CAP", 1)
     many = read("level=1&level=2&sort=-level")
