@@ -135,7 +135,7 @@ def _line(entry: AuditEntry, acts: Mapping[uuid.UUID, Act], *, masked: bool) -> 
         acting_for_id=entry.acting_for_id,
         target_type=entry.target_type,
         target_id=entry.target_id,
-        target_name=personal.target_name if personal else "",
+        target_name=_name_of_target(entry, personal, masked=masked),
         changes=changes,
         reason=entry.reason,
         ticket=entry.ticket,
@@ -144,6 +144,15 @@ def _line(entry: AuditEntry, acts: Mapping[uuid.UUID, Act], *, masked: bool) -> 
         act_id=entry.act_id,
         act=acts.get(entry.act_id) if entry.act_id else None,
     )
+
+
+def _name_of_target(entry: AuditEntry, personal: AuditPersonal | None, *, masked: bool) -> str:
+    """Usernames are shown to all; what is no user (an invitation, say) may be named by an
+    address."""
+    name: str = personal.target_name if personal else ""
+    if masked and entry.target_type != "user" and "@" in name:
+        return masked_email(name) or ""
+    return name
 
 
 def _changes(recorded: Mapping[str, Any], *, masked: bool = False) -> list[FieldChange]:

@@ -362,3 +362,13 @@ def test_unknown_codes_are_shown_as_they_are():
 
 def test_the_operation_id_of_nothing_finds_nothing(story):
     assert listed(as_role(Role.SUPER_ADMIN), f"act={uuid.uuid4()}") == []
+
+
+def test_addresses_that_name_a_target_are_masked_as_all_others_are():
+    target = ("invitation", 7, "silvana@example.com")
+    entry = write("users.invite", target=target, personal={"email": "silvana@example.com"})
+    for address in (reverse("audit"), reverse("audit_entry", args=[entry]), "/api/v1/audit/"):
+        masked = as_role(Role.READ_ONLY).get(address).content.decode()
+        assert "silvana" not in masked, address
+        assert "s•••@e•••.com" in masked, address
+        assert "silvana@example.com" in as_role(Role.USER_ADMIN).get(address).content.decode()
