@@ -7,6 +7,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coai_admin.settings")
 django.setup(set_prefix=False)
 
-from coai_admin.console.wsgi import Handler  # noqa: E402
+from coai_admin.console.wsgi import Handler, settle  # noqa: E402
 
 application = Handler()
+settle()
