@@ -92,37 +92,55 @@ class Operation:
         return [self.code, *many, *(self.also(params, ids, now) if self.also else ())]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Deciding:
-    """Obstacles that the ``decide`` of an act finds (see ``by_deciding``)."""
+WhyNot = Callable[[Any, datetime], str]
 
-    procedure: Procedure
-    nothing: str | Promise
-    params: Mapping[str, Any]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """Obstacles that are read off the rows of an act. Acts that share ``load`` are judged by one
+    reading of the rows."""
+
+    load: Callable[..., Sequence[Any]]
+    why_not: WhyNot
 
     def __call__(self, ids: Sequence[int], now: datetime) -> dict[int, str]:
-        return self.judge(self.load(ids), now)
+        return self.judge(self.read(ids), now)
 
-    def load(self, ids: Sequence[int]) -> Sequence[Any]:
-        return self.procedure.load(ids, lock=False, params=self.params)
+    def read(self, ids: Sequence[int]) -> Sequence[Any]:
+        return self.load(ids, lock=False, params={})
 
     def judge(self, rows: Sequence[Any], now: datetime) -> dict[int, str]:
         """Why not, for each of these rows that something stands in the way of."""
-        verdicts = {row.target_id: self.procedure.decide(row, self.params, now) for row in rows}
-        return {
-            target: verdict.sentence if isinstance(verdict, Refusal) else str(self.nothing)
-            for target, verdict in verdicts.items()
-            if not isinstance(verdict, Change)
-        }
+        found = {row.target_id: self.why_not(row, now) for row in rows}
+        return {target: why for target, why in found.items() if why}
 
 
 def by_deciding(
     procedure: Procedure, nothing: str | Promise, *, params: Mapping[str, Any] | None = None
-) -> Deciding:
+) -> Reading:
     """The obstacles of an act that needs no parameters (or these): what its own ``decide`` refuses,
-    and ``nothing`` where there is nothing to do. Acts that share ``procedure.load`` are judged by
-    one reading of the rows."""
-    return Deciding(procedure, nothing, params or {})
+    and ``nothing`` where there is nothing to do."""
+
+    def why_not(row: Any, now: datetime) -> str:
+        verdict = procedure.decide(row, params or {}, now)
+        if isinstance(verdict, Change):
+            return ""
+        return verdict.sentence if isinstance(verdict, Refusal) else str(nothing)
+
+    return Reading(procedure.load, why_not)
+
+
+def whatever_is_asked(
+    procedure: Procedure, refuse: Callable[[Any, datetime], Refusal | None]
+) -> Reading:
+    """The obstacles of an act that needs parameters: what ``refuse`` says of a row for which no
+    parameters would do. The act's own ``decide`` asks it too."""
+
+    def why_not(row: Any, now: datetime) -> str:
+        refusal = refuse(row, now)
+        return refusal.sentence if refusal else ""
+
+    return Reading(procedure.load, why_not)
 
 
 def users(number: int) -> str:
@@ -288,11 +306,10 @@ def _obstacles(
     found: dict[str, Mapping[int, str]] = {}
     for operation in operations:
         obstacles = operation.obstacles
-        if isinstance(obstacles, Deciding):
-            load = obstacles.procedure.load
-            if load not in loaded:
-                loaded[load] = obstacles.load(ids)
-            found[operation.code] = obstacles.judge(loaded[load], now)
+        if isinstance(obstacles, Reading):
+            if obstacles.load not in loaded:
+                loaded[obstacles.load] = obstacles.read(ids)
+            found[operation.code] = obstacles.judge(loaded[obstacles.load], now)
         else:
             found[operation.code] = obstacles(ids, now) if obstacles else {}
     return found

@@ -23,7 +23,7 @@ from coai_admin.console.templatetags.console import credits
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a user's account holds before it is adjusted."""
+    """What a user's account holds before it is adjusted. ``closed``: the user has left."""
 
     target_id: int
     account_id: int
@@ -31,15 +31,17 @@ class Holding:
     balance: Decimal
     held: Decimal
     version: int
+    closed: bool
 
 
 def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[Holding]:
     accounts = Account.objects.filter(among("user_id", ids)).order_by("pk")
     if lock:
-        accounts = accounts.select_for_update(no_key=True)
+        accounts = accounts.select_for_update(no_key=True, of=("self",))
+    columns = ("user_id", "pk", "status", "balance", "held", "version", "user__closed_at")
     return [
-        Holding(*row)
-        for row in accounts.values_list("user_id", "pk", "status", "balance", "held", "version")
+        Holding(user, pk, status, balance, held, version, closed_at is not None)
+        for user, pk, status, balance, held, version, closed_at in accounts.values_list(*columns)
     ]
 
 
@@ -55,8 +57,8 @@ def _judge(row: Holding, delta: Decimal) -> Verdict:
     """Whether an account can be moved by so much."""
     if delta == 0:
         return None
-    if row.status == Account.Status.CLOSED:
-        return Refusal(_("The credit account is closed."))
+    if refusal := why_never(row) or _of_one_who_left(row, delta):
+        return refusal
     if delta < 0 and row.balance - row.held + delta < 0:
         return Refusal(
             ledger.too_little(row.balance, row.held, -delta), _("The balance is too small.")
@@ -64,6 +66,22 @@ def _judge(row: Holding, delta: Decimal) -> Verdict:
     return Change(
         before={"credits": row.balance}, after={"credits": row.balance + delta}, data=delta
     )
+
+
+def why_never(row: Holding | Reversible, now: datetime | None = None) -> Refusal | None:
+    """Why an account cannot be moved by any amount."""
+    if row.status == Account.Status.CLOSED:
+        return Refusal(_("The credit account is closed."))
+    if row.closed and row.balance >= 0 and row.balance <= row.held:
+        return Refusal(_("The account is closed, and no credits are left."))
+    return None
+
+
+def _of_one_who_left(row: Holding | Reversible, delta: Decimal) -> Refusal | None:
+    """Whoever left gets nothing. What is left is taken back, a debt is written off."""
+    if row.closed and delta > 0 and row.balance + delta > 0:
+        return Refusal(_("The account is closed: credits can be taken from it, not added."))
+    return None
 
 
 def _write(changes: Sequence[tuple[Holding, Change]], act: ActContext) -> dict[int, Any]:
@@ -120,13 +138,15 @@ class Reversible:
     transfer: tuple[int, datetime]
     delta: Decimal
     reversed: Decimal
+    closed: bool
 
 
 _REVERSIBLE = """
 SELECT a.user_id, a.id, a.status, a.balance, a.held, t.id, t.created_at, t.delta,
-       coalesce(cap.reversed, 0)
+       coalesce(cap.reversed, 0), u.closed_at IS NOT NULL
   FROM billing_transfer t
   JOIN billing_account a ON a.id = t.account_id
+  JOIN users_user u ON u.id = a.user_id
   LEFT JOIN billing_reversal_cap cap ON cap.transfer_id = t.id
  WHERE t.id = ANY(%s) AND t.created_at BETWEEN %s AND %s
  ORDER BY a.id
@@ -146,10 +166,8 @@ def _load_undo(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> 
             [[receipt["transfer"] for receipt in receipts], min(moments), max(moments)],
         )
         return [
-            Reversible(user, account, status, balance, held, (pk, at), delta, reversed_so_far)
-            for user, account, status, balance, held, pk, at, delta, reversed_so_far in (
-                cursor.fetchall()
-            )
+            Reversible(user, account, status, balance, held, (pk, at), *rest)
+            for user, account, status, balance, held, pk, at, *rest in cursor.fetchall()
         ]
 
 
@@ -162,8 +180,8 @@ def _moment(receipt: Mapping[str, Any]) -> datetime:
 def _decide_undo(row: Reversible, params: Mapping[str, Any], now: datetime) -> Verdict:
     if row.reversed:
         return Refusal(_("It was reversed already."))
-    if row.status == Account.Status.CLOSED:
-        return Refusal(_("The credit account is closed."))
+    if refusal := why_never(row) or _of_one_who_left(row, -row.delta):
+        return refusal
     if row.delta > 0 and row.balance - row.held - row.delta < 0:
         return Refusal(
             _("Spent since: the balance is %(balance)s; %(amount)s cannot be taken back.")

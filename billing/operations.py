@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from audit.operations import Operation
+from audit.operations import Operation, whatever_is_asked
 from billing import adjustments, services
 from billing.forms import AdjustCreditsForm, SetCreditsForm
 from billing.limits import within_credit_limits, within_credit_limits_of_setting
@@ -64,6 +64,7 @@ ADJUST_CREDITS = Operation(
     form=AdjustCreditsForm,
     icon="credits",
     cap=within_credit_limits,
+    obstacles=whatever_is_asked(adjustments.ADJUST_CREDITS, adjustments.why_never),
 )
 SET_CREDITS = Operation(
     procedure=adjustments.SET_CREDITS,
@@ -75,5 +76,6 @@ SET_CREDITS = Operation(
     form=SetCreditsForm,
     icon="credits",
     cap=within_credit_limits_of_setting,
+    obstacles=whatever_is_asked(adjustments.SET_CREDITS, adjustments.why_never),
 )
 OPERATIONS = (ADJUST_CREDITS, SET_CREDITS)

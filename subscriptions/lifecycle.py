@@ -95,6 +95,8 @@ def _decide_set_tier(row: Picture, params: Mapping[str, Any], now: datetime) -> 
     if tier == 0:
         assert line is not None
         return _ended(row, line, now)
+    if row.closed:
+        return why_no_other_tier(row, now) or _only_ended()
     if not row.offered:
         return Refusal(_("Tier %(tier)s is not offered any more.") % {"tier": tier})
     if line is not None:
@@ -102,6 +104,13 @@ def _decide_set_tier(row: Picture, params: Mapping[str, Any], now: datetime) -> 
     if params["ends_at"] is None:
         return Refusal(_("No subscription is running: say until when a new one shall run."))
     return _beyond(params["ends_at"], now) or _started(row, tier, params["ends_at"], now)
+
+
+def why_no_other_tier(row: Picture, now: datetime) -> Refusal | None:
+    """Why no tier can be set, whichever."""
+    if row.closed and not row.running(now):
+        return Refusal(_("The account is closed, and no subscription is running."))
+    return None
 
 
 def _ended(row: Picture, line: Line, now: datetime) -> Change:
@@ -156,14 +165,29 @@ def _started(row: Picture, tier: int, ends_at: datetime, now: datetime) -> Chang
 
 def _decide_set_expiry(row: Picture, params: Mapping[str, Any], now: datetime) -> Verdict:
     ends_at = params["ends_at"]
+    if refusal := why_no_other_end(row, now):
+        return refusal
     line = row.running(now)
-    if line is None:
-        return _nothing_runs()
+    assert line is not None
     if ends_at == row.ends_at:
         return None
     if ends_at is not None and (refusal := _beyond(ends_at, now)):
         return refusal
     return _change(row, _ending(row, line, ends_at, now), Kind.END_SET, now)
+
+
+def why_no_other_end(row: Picture, now: datetime) -> Refusal | None:
+    """Why no end can be set, whichever."""
+    if row.closed:
+        return _only_ended()
+    return None if row.running(now) else _nothing_runs()
+
+
+def _only_ended() -> Refusal:
+    return Refusal(
+        _("The account is closed: its subscription can only be ended, by setting its tier to 0."),
+        _("The account is closed."),
+    )
 
 
 def _nothing_runs() -> Refusal:
@@ -193,13 +217,13 @@ def _lengthened(
 
 def _decide_extend(row: Picture, params: Mapping[str, Any], now: datetime) -> Verdict:
     amount = params["amount"]
+    if refusal := why_not_extended(row, now):
+        return refusal
     line = row.running(now)
-    if line is None:
-        return _nothing_runs()
+    assert line is not None
+    assert row.ends_at is not None
     if amount == 0:
         return None
-    if row.ends_at is None:
-        return Refusal(_("It runs without end. To give it one, set its end."))
     if row.ends_at > now + FURTHEST and amount > 0:
         return _beyond(row.ends_at, now)
     in_days = params["unit"] == "days"
@@ -219,6 +243,15 @@ def _decide_extend(row: Picture, params: Mapping[str, Any], now: datetime) -> Ve
         return _change(row, new, Kind.EXTENDED, now)
     new = replace(new, ends_at=ends_at, spans=_cut(row, ends_at, anchor))
     return _change(row, new, Kind.SHORTENED, now)
+
+
+def why_not_extended(row: Picture, now: datetime) -> Refusal | None:
+    """Why no span can be added or taken, however long."""
+    if refusal := why_no_other_end(row, now):
+        return refusal
+    if row.ends_at is None:
+        return Refusal(_("It runs without end. To give it one, set its end."))
+    return None
 
 
 def _anchor(line: Line, ends_at: datetime) -> datetime:
@@ -310,6 +343,8 @@ def _decide_undo(row: Picture, params: Mapping[str, Any], now: datetime) -> Verd
     if row.version != back["version"]:
         return Refusal(_("The subscription changed since."))
     new = _restored(row, back)
+    if row.closed and new.running(now):
+        return _only_ended()
     return Change(before=_facts(row, now), after=_facts(new, now), data=(new, Kind.UNDONE))
 
 

@@ -46,7 +46,7 @@ class Picture:
 
     ``tier``, ``ends_at``, ``months`` are those of the standing. ``spans`` holds beside the newest
     subscription's periods whatever reaches beyond its end, so that a new one cannot overlap it.
-    ``offered``: whether the tier that the act asks for is offered.
+    ``offered``: whether the tier that the act asks for is offered. ``closed``: the user has left.
     """
 
     target_id: int
@@ -59,6 +59,7 @@ class Picture:
     lines: tuple[Line, ...]
     spans: tuple[Span, ...]
     offered: bool = False
+    closed: bool = False
 
     def running(self, now: datetime) -> Line | None:
         """The subscription that grants its tier at ``now``."""
@@ -74,8 +75,10 @@ class Picture:
 _LOAD = """
 SELECT st.user_id, st.version, st.tier, st.ends_at, st.months, st.legacy_months,
        s.id, s.tier_id, s.source, s.created_at, s.ended_at, s.anchor_at, p.*,
-       EXISTS (SELECT FROM subscriptions_tier WHERE level = %(wanted)s AND active)
+       EXISTS (SELECT FROM subscriptions_tier WHERE level = %(wanted)s AND active),
+       u.closed_at IS NOT NULL
   FROM subscriptions_standing st
+  JOIN users_user u ON u.id = st.user_id
   LEFT JOIN subscriptions_subscription s ON s.id = st.subscription_id
  CROSS JOIN LATERAL (
         SELECT array_agg(id ORDER BY span), array_agg(subscription_id ORDER BY span),
@@ -119,6 +122,7 @@ def _picture(row: Sequence[Any]) -> Picture:
         lines=(Line(*line),) if line[0] is not None else (),
         spans=tuple(Span(*span) for span in spans),
         offered=row[19],
+        closed=row[20],
     )
 
 

@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from audit.operations import Operation
+from audit.operations import Operation, whatever_is_asked
 from subscriptions import lifecycle, services
 from subscriptions.forms import DAYS, ExtendForm, SetExpiryForm, SetTierForm
 from subscriptions.limits import a_few_days_unless_allowed
@@ -86,6 +86,7 @@ SET_TIER = Operation(
     done=_set_tier_done,
     form=SetTierForm,
     icon="tiers",
+    obstacles=whatever_is_asked(lifecycle.SET_TIER, lifecycle.why_no_other_tier),
 )
 EXTEND = Operation(
     procedure=lifecycle.EXTEND,
@@ -97,6 +98,7 @@ EXTEND = Operation(
     form=ExtendForm,
     icon="calendar",
     cap=a_few_days_unless_allowed,
+    obstacles=whatever_is_asked(lifecycle.EXTEND, lifecycle.why_not_extended),
 )
 SET_EXPIRY = Operation(
     procedure=lifecycle.SET_EXPIRY,
@@ -107,5 +109,6 @@ SET_EXPIRY = Operation(
     done=_set_expiry_done,
     form=SetExpiryForm,
     icon="clock",
+    obstacles=whatever_is_asked(lifecycle.SET_EXPIRY, lifecycle.why_no_other_end),
 )
 OPERATIONS = (SET_TIER, EXTEND, SET_EXPIRY)

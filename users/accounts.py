@@ -10,15 +10,18 @@ from typing import Any
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext as _
 
+from audit.operations import Reading
 from audit.targets import among
 from users.models import ApiKey, Restriction, Session, User
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person before the act. ``keys`` are those that work; ``is_last``: no usable super admin
-    would be left without them (see ``users.staff.staffing``)."""
+    """A person before the act. ``keys`` are those that work; ``restricted``: whether a restriction
+    of any kind holds; ``is_last``: no usable super admin would be left without them (see
+    ``users.staff.staffing``)."""
 
     target_id: int
     role: str
@@ -29,6 +32,7 @@ class Account:
     suspended: bool
     sessions: int
     keys: int
+    restricted: bool = False
     is_last: bool = False
 
 
@@ -39,6 +43,7 @@ def load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[A
         .order_by("pk")
         .annotate(
             suspended=is_suspended(),
+            restricted=Exists(_holding()),
             session_count=_count(Session.objects.filter(user=OuterRef("pk"))),
             key_count=_count(ApiKey.objects.filter(user=OuterRef("pk"), revoked_at__isnull=True)),
         )
@@ -57,6 +62,7 @@ def load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[A
             "suspended",
             "session_count",
             "key_count",
+            "restricted",
         )
     ]
 
@@ -73,11 +79,22 @@ def _is_usable(password: str) -> bool:
 def is_suspended() -> Exists:
     """Whether a suspension holds, by the database's clock: whoever asks is about to decide, and the
     lock they wait for may take a while."""
-    held = Restriction.objects.filter(
+    return Exists(_holding().filter(kind=Restriction.Kind.SUSPENSION))
+
+
+def _holding() -> QuerySet[Restriction]:
+    """What restricts a person now."""
+    return Restriction.objects.filter(
         Q(ends_at__isnull=True) | Q(ends_at__gt=Now()),
         user=OuterRef("pk"),
-        kind=Restriction.Kind.SUSPENSION,
         lifted_at__isnull=True,
         starts_at__lte=Now(),
     )
-    return Exists(held)
+
+
+def _why_closed(row: Account, now: datetime) -> str:
+    return "" if row.closed_at is None else _("The account is closed.")
+
+
+# The obstacle of acts on people who can come back, whatever is asked of them.
+NOT_CLOSED = Reading(load, _why_closed)

@@ -16,6 +16,7 @@ from tests.factories import make_staff, make_user, make_users
 from tests.test_operations import SAMPLES, sample
 from users import roles
 from users.evaluator import Rule, evaluate
+from users.models import User
 from users.restrictions import services
 from users.restrictions.operations import LIFT_RESTRICTION, SUSPEND
 from users.roles import Role
@@ -116,6 +117,35 @@ def test_evaluator_answers_several_in_as_many_statements_as_one(django_assert_ma
         evaluate(boss, LIFT_RESTRICTION, people[:1], now=now())
     with django_assert_max_num_queries(4):
         assert len(evaluate(boss, LIFT_RESTRICTION, people, now=now())) == 10
+
+
+@pytest.mark.parametrize("code", sorted(SAMPLES))
+def test_evaluator_says_of_a_closed_account_what_the_act_says(code):
+    target = make_user()
+    operation, form = sample(code, [target.pk])
+    User.objects.filter(pk=target.pk).update(closed_at=now())
+    boss = make_staff(Role.SUPER_ADMIN)
+    [answer] = evaluate(boss, operation, [target], now=now())
+    outcome, sentence = act(operation, target, form.params, boss)
+    if answer.allowed:
+        assert outcome == Receipt.Outcome.CHANGED or code in ONLY_DOWN, sentence
+    else:
+        assert outcome != Receipt.Outcome.CHANGED
+        assert answer.rule == Rule.STATE
+        assert answer.sentence == sentence or outcome == Receipt.Outcome.UNCHANGED
+
+
+# What a closed account still allows, though not what the samples ask for: taking, and ending.
+ONLY_DOWN = {"billing.adjust_credits", "billing.set_credits", "subscriptions.set_tier"}
+
+
+def test_evaluator_says_no_to_all_that_would_give_a_closed_account_something():
+    left, boss = make_user(), make_staff(Role.SUPER_ADMIN)
+    User.objects.filter(pk=left.pk).update(closed_at=now())
+    for code in (*ONLY_DOWN, "subscriptions.extend", "subscriptions.set_expiry", "users.suspend"):
+        [answer] = evaluate(boss, registered()[code], [left], now=now())
+        assert (answer.allowed, answer.rule) == (False, Rule.STATE), code
+        assert answer.sentence.startswith("The account is closed")
 
 
 def test_evaluator_refuses_several_to_who_acts_on_one():

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from audit.forms import OperationForm
 from audit.operations import Operation
+from users.accounts import NOT_CLOSED
 from users.email import changing, verifying
 from users.email.forms import ChangeEmailForm
 
@@ -52,6 +53,7 @@ CHANGE_EMAIL = Operation(
     form=ChangeEmailForm,
     icon="edit",
     many=False,
+    obstacles=NOT_CLOSED,
 )
 VERIFY_EMAIL = Operation(
     procedure=verifying.VERIFY,
@@ -62,6 +64,7 @@ VERIFY_EMAIL = Operation(
     done=_verify_done,
     form=OperationForm,
     icon="check",
+    obstacles=NOT_CLOSED,
 )
 RESEND_VERIFICATION = Operation(
     procedure=verifying.RESEND,
@@ -71,5 +74,6 @@ RESEND_VERIFICATION = Operation(
     done=_resend_done,
     form=OperationForm,
     icon="mail",
+    obstacles=NOT_CLOSED,
 )
 OPERATIONS = (CHANGE_EMAIL, VERIFY_EMAIL, RESEND_VERIFICATION)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy, ngettext
 
 from audit.forms import OperationForm
-from audit.operations import Operation
-from users.email import addresses
-from users.models import User
+from audit.operations import Operation, by_deciding
 from users.passwords import sending
 
 
@@ -29,13 +26,6 @@ def _done(params: Mapping[str, Any], number: int) -> str:
     ) % {"n": f"{number:,}"}
 
 
-def cannot_be_mailed(ids: Sequence[int], now: datetime) -> dict[int, str]:
-    """Whom no letter reaches, with the words for a menu."""
-    people = User.objects.filter(pk__in=ids).values_list("pk", "email", "email_state")
-    reasons = {pk: addresses.why_no_mail(email, state) for pk, email, state in people}
-    return {pk: why for pk, why in reasons.items() if why}
-
-
 SEND_PASSWORD_LINK = Operation(
     procedure=sending.SEND_LINK,
     service=sending.send_password_link,
@@ -45,6 +35,6 @@ SEND_PASSWORD_LINK = Operation(
     done=_done,
     form=OperationForm,
     icon="mail",
-    obstacles=cannot_be_mailed,
+    obstacles=by_deciding(sending.SEND_LINK, ""),
 )
 OPERATIONS = (SEND_PASSWORD_LINK,)

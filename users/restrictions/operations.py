@@ -11,8 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from audit import people
-from audit.operations import Operation, not_oneself, outranks
+from audit.operations import Operation, Reading, not_oneself, outranks
 from audit.procedures import ActContext, Case, Refusal
+from users import accounts
+from users.accounts import Account
 from users.models import Restriction
 from users.restrictions import restricting, services
 from users.restrictions.forms import LiftForm, SuspendForm
@@ -81,12 +83,8 @@ def _lift_done(params: Mapping[str, Any], number: int) -> str:
     }
 
 
-def nothing_to_lift(ids: Sequence[int], now: datetime) -> dict[int, str]:
-    """Who is under no live restriction, with the words for a menu."""
-    restricted = set(
-        Restriction.objects.live(now).filter(user__in=ids).values_list("user_id", flat=True)
-    )
-    return {pk: _("Not restricted.") for pk in ids if pk not in restricted}
+def _nothing_to_lift(row: Account, now: datetime) -> str:
+    return "" if row.restricted else _("Not restricted.")
 
 
 SUSPEND = Operation(
@@ -100,6 +98,7 @@ SUSPEND = Operation(
     icon="suspend",
     guards=(not_oneself, outranks, staff_only_by_super),
     cap=short_unless_allowed,
+    obstacles=accounts.NOT_CLOSED,
     also=long_or_of_staff,
 )
 LIFT_RESTRICTION = Operation(
@@ -112,6 +111,6 @@ LIFT_RESTRICTION = Operation(
     form=LiftForm,
     icon="lift",
     guards=(not_oneself, outranks, staff_only_by_super),
-    obstacles=nothing_to_lift,
+    obstacles=Reading(accounts.load, _nothing_to_lift),
 )
 OPERATIONS = (SUSPEND, LIFT_RESTRICTION)
