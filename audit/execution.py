@@ -215,7 +215,7 @@ def _guarded(case: Case, guards: Sequence[Guard]) -> Refusal | None:
 def _stale(seen: Mapping[int, int] | None, target_id: int, version: int | None) -> Refusal | None:
     if seen is None or version is None or seen.get(target_id) == version:
         return None
-    return Refusal(_("Something changed since you looked; look again before you act."))
+    return Refusal(_("Something changed since you looked; look again before you act."), stale=True)
 
 
 def _apply_cap(cap: Cap | None, act: ActContext, judged: Sequence[_Judged]) -> None:

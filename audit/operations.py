@@ -58,7 +58,8 @@ class Operation:
     ("Suspend 37 users until 12 Aug"). ``obstacles(ids, now)``: in one query, why it makes no sense
     for some targets ("Not restricted."), for menus. ``caution(ids, now)``: what to warn of beside
     the preview. ``inverse``: the procedure that undoes it over its receipts. ``many``: whether it
-    makes sense for several. ``also(params, ids, now)``: the permissions that these parameters and
+    makes sense for several. ``needs_seen``: whether people must say which versions they saw.
+    ``also(params, ids, now)``: the permissions that these parameters and
     targets need beside its own.
     """
 
@@ -73,6 +74,7 @@ class Operation:
     cap: Cap | None = None
     danger: Danger = Danger.PLAIN
     many: bool = True
+    needs_seen: bool = False
     inverse: Procedure | None = None
     obstacles: Callable[[Sequence[int], datetime], Mapping[int, str]] | None = None
     caution: Callable[[Sequence[int], datetime], str] | None = None
@@ -195,9 +197,13 @@ def perform(
     """Do the operation as ``actor``: the only door for people.
 
     ``act_id``: chosen when the form was shown, so that sending it twice does it once.
-    Raises PermissionDenied, OperationRefused (too many, over a cap), AlreadyPerformed.
+    ``seen``: the versions that were looked at; some operations cannot be done without.
+    Raises PermissionDenied, OperationRefused (too many, over a cap, not looked at),
+    AlreadyPerformed.
     """
     require(operation, ids, actor=actor)
+    if operation.needs_seen and seen is None:
+        raise OperationRefused(_("Look at what would change first, and send what you saw."))
     return execution.execute(
         operation.procedure,
         ids,

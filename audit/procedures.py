@@ -34,10 +34,11 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """The verdict "this must not be": the sentence an admin reads, and the short reason that many
-    rows share."""
+    rows share. ``stale``: it was something else that was looked at."""
 
     sentence: str
     reason: str = ""
+    stale: bool = False
 
     @property
     def group(self) -> str:

@@ -75,6 +75,7 @@ SET_CREDITS = Operation(
     done=_set_done,
     form=SetCreditsForm,
     icon="credits",
+    needs_seen=True,
     cap=within_credit_limits_of_setting,
     obstacles=whatever_is_asked(adjustments.SET_CREDITS, adjustments.why_never),
 )

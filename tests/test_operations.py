@@ -157,6 +157,15 @@ def sample(code, ids):
     return operation, form
 
 
+def perform(operation, ids, params, *, actor, now, **more):
+    """As people do it: with the versions that a preview showed just now."""
+    seen = None
+    if operation.needs_seen:
+        looked = operations.preview(operation, ids, params, actor=actor, now=now)
+        seen = {row.target_id: row.version for row in looked.rows}
+    return operations.perform(operation, ids, params, actor=actor, now=now, seen=seen, **more)
+
+
 def make_targets(code, number):
     """So many users, or one where the operation is done to one at a time."""
     return make_users(number if registered()[code].many else 1)
@@ -256,9 +265,7 @@ def test_operation_preview_is_what_acting_does_and_writes_nothing(code):
     seen = operations.preview(operation, ids, form.params, actor=actor, now=moment)
 
     assert checksum.database() == before
-    done = operations.perform(
-        operation, ids, form.params, actor=actor, now=moment, reason="as previewed"
-    )
+    done = perform(operation, ids, form.params, actor=actor, now=moment, reason="as previewed")
     assert [(r.target_id, r.outcome, r.before, r.after) for r in seen.rows] == [
         (r.target_id, r.outcome, r.before, r.after) for r in done.rows
     ]
@@ -273,9 +280,7 @@ def test_operation_leaves_one_receipt_and_one_entry_per_target(code):
     actor = make_staff(Role.SUPER_ADMIN)
     names = dict(User.objects.filter(pk__in=ids).values_list("pk", "username"))
 
-    done = operations.perform(
-        operation, ids, form.params, actor=actor, now=now(), reason="why", ticket="T-1"
-    )
+    done = perform(operation, ids, form.params, actor=actor, now=now(), reason="why", ticket="T-1")
 
     act = Act.objects.get(pk=done.act_id)
     assert (act.code, act.actor_id, act.reason, act.ticket) == (code, actor.pk, "why", "T-1")
@@ -304,9 +309,7 @@ def test_operation_takes_as_many_statements_for_one_as_for_a_thousand(code):
         with CaptureQueriesContext(
             connection,
         ) as queries:
-            done = operations.perform(
-                operation, ids, form.params, actor=actor, now=now(), reason="count"
-            )
+            done = perform(operation, ids, form.params, actor=actor, now=now(), reason="count")
         assert len(done.changed) == len(ids)
         counts.append(len(queries))
     assert counts[0] == counts[1]
@@ -318,7 +321,7 @@ def test_operation_undone_restores_what_was(code):
     operation, form = sample(code, ids)
     actor = make_staff(Role.SUPER_ADMIN)
     before = state(ids)
-    done = operations.perform(operation, ids, form.params, actor=actor, now=now(), reason="oops")
+    done = perform(operation, ids, form.params, actor=actor, now=now(), reason="oops")
     assert state(ids) != before
 
     act = Act.objects.get(pk=done.act_id)
@@ -374,7 +377,7 @@ def test_operation_and_its_undo_name_the_sessions_and_keys_that_they_change(code
     _with_access(ids)
     before = _access(ids)
 
-    done = operations.perform(operation, ids, form.params, actor=actor, now=now(), reason="x")
+    done = perform(operation, ids, form.params, actor=actor, now=now(), reason="x")
 
     assert _recorded(done.act_id) == _changed(before, _access(ids))
     if operation.inverse is None:
@@ -392,13 +395,13 @@ def test_operation_repeated_with_the_same_id_acts_once(code):
     operation, form = sample(code, ids)
     actor = make_staff(Role.SUPER_ADMIN)
     act_id = uuid.uuid4()
-    perform = lambda: operations.perform(  # noqa: E731
+    again = lambda: perform(  # noqa: E731
         operation, ids, form.params, actor=actor, now=now(), reason="twice", act_id=act_id
     )
-    perform()
+    again()
     before = checksum.database()
     with pytest.raises(execution.AlreadyPerformed):
-        perform()
+        again()
     assert checksum.database() == before
 
 
@@ -407,9 +410,7 @@ def test_operation_on_oneself_is_refused(code):
     actor = make_staff(Role.SUPER_ADMIN)
     operation, form = sample(code, [actor.pk])
     before = checksum.database()
-    done = operations.perform(
-        operation, [actor.pk], form.params, actor=actor, now=now(), reason="x"
-    )
+    done = perform(operation, [actor.pk], form.params, actor=actor, now=now(), reason="x")
     assert [row.refusal.sentence for row in done.refused] == [
         "This is your own account; ask a colleague."
     ]
@@ -432,9 +433,9 @@ def test_operation_on_an_equal_or_higher_rank_is_refused(code, actor_role, targe
     act = {"actor": make_staff(actor_role), "now": now(), "reason": "x"}
     if roles.grant(actor_role, code) == "–":
         with pytest.raises(PermissionDenied):
-            operations.perform(operation, [target.pk], form.params, **act)
+            perform(operation, [target.pk], form.params, **act)
     else:
-        done = operations.perform(operation, [target.pk], form.params, **act)
+        done = perform(operation, [target.pk], form.params, **act)
         assert len(done.refused) == 1
     assert state([target.pk]) == before
 
@@ -443,7 +444,7 @@ def test_operation_on_an_equal_or_higher_rank_is_refused(code, actor_role, targe
 def test_operation_on_a_vanished_user_is_refused_and_spares_the_others(code):
     ids = make_users(1) if registered()[code].many else []
     operation, form = sample(code, ids)
-    done = operations.perform(
+    done = perform(
         operation,
         [*ids, 10**15],
         form.params,
@@ -571,9 +572,7 @@ def test_operation_undone_in_the_row_stays_in_the_table(code):
     actor = make_staff(Role.SUPER_ADMIN)
     operation, form = sample(code, [target])
     before = state([target])
-    done = operations.perform(
-        operation, [target], form.params, actor=actor, now=now(), reason="oops"
-    )
+    done = perform(operation, [target], form.params, actor=actor, now=now(), reason="oops")
     client = Client(headers={"HX-Request": "true"})
     client.force_login(actor)
     url = reverse("operate:undo", args=[done.act_id])
@@ -650,7 +649,7 @@ def test_perform_on_more_than_a_thousand_is_refused_with_the_reason():
     with pytest.raises(
         operations.OperationRefused, match="1,001 users are selected; at most 1,000"
     ):
-        operations.perform(
+        perform(
             operation, range(1_001), {}, actor=make_staff(Role.SUPER_ADMIN), now=now(), reason="x"
         )
 
@@ -659,7 +658,7 @@ def test_undo_of_a_suspension_lifted_meanwhile_is_refused_for_that_user():
     ids = make_users(2)
     operation, form = sample("users.suspend", ids)
     actor = make_staff(Role.SUPER_ADMIN)
-    done = operations.perform(operation, ids, form.params, actor=actor, now=now(), reason="x")
+    done = perform(operation, ids, form.params, actor=actor, now=now(), reason="x")
     services.lift_restriction([ids[0]], actor=actor, reason="by hand")
     act = Act.objects.get(pk=done.act_id)
     undone = operations.undo(operation, act, actor=actor, now=now(), reason="undo")
@@ -671,7 +670,7 @@ def test_undo_after_thirty_days_is_refused():
     ids = make_users(1)
     operation, form = sample("users.suspend", ids)
     actor = make_staff(Role.SUPER_ADMIN)
-    done = operations.perform(operation, ids, form.params, actor=actor, now=now(), reason="x")
+    done = perform(operation, ids, form.params, actor=actor, now=now(), reason="x")
     act = Act.objects.get(pk=done.act_id)
     with pytest.raises(operations.OperationRefused, match="30 days"):
         operations.undo(operation, act, actor=actor, now=now() + timedelta(days=31), reason="late")
@@ -681,7 +680,7 @@ def test_undo_of_an_act_from_above_is_refused():
     ids = make_users(1)
     operation, form = sample("billing.adjust_credits", ids)
     boss, deputy = make_staff(Role.SUPER_ADMIN), make_staff(Role.USER_ADMIN)
-    done = operations.perform(operation, ids, form.params, actor=boss, now=now(), reason="x")
+    done = perform(operation, ids, form.params, actor=boss, now=now(), reason="x")
     act = Act.objects.get(pk=done.act_id)
     with pytest.raises(operations.OperationRefused, match="ranks above you"):
         operations.undo(operation, act, actor=deputy, now=now(), reason="undo")
@@ -691,7 +690,7 @@ def test_undo_of_an_act_from_above_is_refused():
 def test_undo_of_an_act_on_many_needs_the_right_to_act_on_many():
     ids = make_users(2)
     operation, form = sample("users.suspend", ids)
-    done = operations.perform(
+    done = perform(
         operation, ids, form.params, actor=make_staff(Role.USER_ADMIN), now=now(), reason="x"
     )
     act = Act.objects.get(pk=done.act_id)
@@ -708,7 +707,7 @@ def test_undo_of_overlapping_suspensions_in_either_order_brings_the_keys_back():
         acts = []
         for reason_code in ("spam", "chargeback"):
             params = form.params | {"reason_code": reason_code}
-            done = operations.perform(operation, ids, params, actor=actor, now=now(), reason="x")
+            done = perform(operation, ids, params, actor=actor, now=now(), reason="x")
             acts.append(Act.objects.get(pk=done.act_id))
         undone = operations.undo(operation, acts[first], actor=actor, now=now(), reason="undo")
         assert not ApiKey.objects.filter(user__in=ids, revoked_at=None).exists()
@@ -723,9 +722,9 @@ def test_suspending_twice_for_the_same_reason_suspends_once():
     ids = make_users(1)
     operation, form = sample("users.suspend", ids)
     actor = make_staff(Role.SUPER_ADMIN)
-    operations.perform(operation, ids, form.params, actor=actor, now=now(), reason="x")
+    perform(operation, ids, form.params, actor=actor, now=now(), reason="x")
     later = form.params | {"ends_at": form.params["ends_at"] + timedelta(seconds=3)}
-    again = operations.perform(operation, ids, later, actor=actor, now=now(), reason="x")
+    again = perform(operation, ids, later, actor=actor, now=now(), reason="x")
     assert again.unchanged
     longer = form.params | {"ends_at": form.params["ends_at"] + timedelta(days=3)}
-    assert operations.perform(operation, ids, longer, actor=actor, now=now(), reason="x").changed
+    assert perform(operation, ids, longer, actor=actor, now=now(), reason="x").changed

@@ -67,6 +67,8 @@ def test_every_operation_previews_and_does_over_the_api_what_it_does_on_the_page
     assert seen.status_code == 200, seen.text
     assert seen.json()["operation_id"] is None
     assert checksum.database() == before
+    if registered()[code].needs_seen:
+        body["seen"] = {str(target): seen.json()["receipts"][0]["version"]}
     done = admin.send(f"/api/v1/operations/{code}/", body, key="k")
     assert done.status_code == 200, done.text
     assert done.json()["changed"] == seen.json()["changed"] == 1
@@ -175,7 +177,7 @@ def test_signed_in_caller_without_csrf_token_is_refused():
 
 def test_preconditions_travel_with_the_act(admin):
     from tests.test_operations import sample
-    from users import services
+    from users.restrictions import services
 
     code = "users.lift_restriction"
     [target] = make_users(1)
@@ -189,6 +191,37 @@ def test_preconditions_travel_with_the_act(admin):
     answer = admin.send(address, body | {"seen": {str(target): row["version"]}})
     assert answer.json()["refused"] == 1, answer.text
     assert "changed since" in answer.json()["receipts"][0]["refusal"]
+
+
+SET = "/api/v1/operations/billing.set_credits/"
+
+
+def test_credits_are_set_only_by_who_says_what_they_saw(admin):
+    [target] = make_users(1)
+    body = {"users": [target], "balance": "50", "reason": "as agreed"}
+    before = checksum.database()
+    answer = admin.send(SET, body, key="k")
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["errors"] == [{"pointer": "/seen", "detail": "This is required."}]
+    assert checksum.database() == before
+
+
+def test_credits_that_moved_since_they_were_seen_are_a_conflict_that_can_be_mended(admin):
+    first, second = make_users(2)
+    body = {"users": [first], "balance": "50", "reason": "as agreed"}
+    [row] = admin.send(f"{SET}preview/", body).json()["receipts"]
+    assert admin.send(ADJUST, gift(first), key="meanwhile").status_code == 200
+    before = checksum.database()
+    answer = admin.send(SET, body | {"seen": {str(first): row["version"]}}, key="k")
+    assert (answer.status_code, answer.json()["code"]) == (409, "stale"), answer.text
+    assert "changed since you looked" in answer.json()["detail"]
+    assert checksum.database() == before
+    rows = admin.send(f"{SET}preview/", body | {"users": [first, second]}).json()["receipts"]
+    seen = {str(row["user"]): row["version"] for row in rows}
+    stale = seen | {str(first): seen[str(first)] - 1}
+    both = body | {"users": [first, second]}
+    spared = admin.send(SET, both | {"seen": stale}, key="k").json()
+    assert (spared["changed"], spared["refused"]) == (1, 1)
 
 
 # Bodies that are wrong

@@ -27,13 +27,16 @@ def set_to(account, balance, **more):
 
 
 def perform(accounts, balance, actor, **more):
+    ids = [account.user_id for account in accounts]
+    now_held = dict(Account.objects.filter(user__in=ids).values_list("user_id", "version"))
     return operations.perform(
         registered()["billing.set_credits"],
-        [account.user_id for account in accounts],
+        ids,
         {"balance": Decimal(balance)},
         actor=actor,
         now=NOON,
         reason="agreed",
+        seen=more.pop("seen", now_held),
         **more,
     )
 
@@ -87,6 +90,21 @@ def test_set_credits_after_the_balance_moved_is_refused_and_writes_nothing():
     [refused] = done.refused
     assert "Something changed since you looked" in refused.refusal.sentence
     assert figures(account)[0] == 51
+
+
+def test_set_credits_without_having_looked_is_refused_and_writes_nothing():
+    account, boss = holder(50), make_staff(Role.SUPER_ADMIN)
+    before = checksum.database()
+    with pytest.raises(operations.OperationRefused, match="Look at what would change first"):
+        perform([account], 10, boss, seen=None)
+    assert checksum.database() == before
+
+
+def test_set_credits_of_one_who_was_not_looked_at_is_refused():
+    account, other = holder(50), holder(50)
+    seen = {account.user_id: account.version}
+    done = perform([account, other], 10, make_staff(Role.SUPER_ADMIN), seen=seen)
+    assert [row.target_id for row in done.refused] == [other.user_id]
 
 
 def test_undo_of_set_credits_reverses_the_transfer_whatever_came_after():

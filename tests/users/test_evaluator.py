@@ -7,13 +7,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
-from audit import operations
 from audit.execution import OperationRefused
 from audit.models import Receipt
 from audit.people import SYSTEM
 from audit.registry import operations as registered
 from tests.factories import make_staff, make_user, make_users
-from tests.test_operations import SAMPLES, sample
+from tests.test_operations import SAMPLES, perform, sample
 from users import roles
 from users.evaluator import Rule, evaluate
 from users.models import User
@@ -63,9 +62,7 @@ def _compare(code, role, kind, *, prepared):
 def act(operation, target, params, actor):
     """What became of it, and the sentence if it was refused."""
     try:
-        receipts = operations.perform(
-            operation, [target.pk], params, actor=actor, now=now(), reason="x"
-        )
+        receipts = perform(operation, [target.pk], params, actor=actor, now=now(), reason="x")
     except (PermissionDenied, OperationRefused) as refusal:
         return Receipt.Outcome.REFUSED, str(refusal)
     [row] = receipts.rows

@@ -69,11 +69,14 @@ class OperationView(ApiView):
 
     access = Access("api", argument="code")
 
-    def read(self, code: str) -> tuple[Operation, list[int], OperationForm, dict[int, int] | None]:
+    def read(
+        self, code: str, *, previewing: bool = False
+    ) -> tuple[Operation, list[int], OperationForm, dict[int, int] | None]:
         """The operation, whom it is for, its form, and the versions seen. Raises Problem."""
         operation, body = registered()[code], self.body()
-        wrong = list(bodies.mistakes(bodies.of_operation(operation, _blank(self)(operation)), body))
-        if wrong:
+        blank = operation.form(now=self.now)
+        schema = bodies.of_operation(operation, blank, previewing=previewing)
+        if wrong := list(bodies.mistakes(schema, body)):
             raise wrong_body(wrong)
         ids, seen = body.pop("users"), body.pop("seen", None)
         if len(ids) > 1:
@@ -96,7 +99,7 @@ class Preview(OperationView):
     )
 
     def post(self, request: Request, code: str) -> HttpResponse:
-        operation, ids, form, _seen = self.read(code)
+        operation, ids, form, _seen = self.read(code, previewing=True)
         receipts = operations.preview(operation, ids, form.params, actor=self.caller, now=self.now)
         return answer(_outcome(self, operation, receipts))
 
@@ -109,7 +112,8 @@ class Perform(OperationView):
         tag="Operations",
         summary="",
         text="All of it, with its record, stands or falls together. A user on whom it cannot be "
-        "done is refused and spares the others.",
+        "done is refused and spares the others. Where `seen` is required, and nobody is as they "
+        "were seen, nothing is done: 409 `stale`.",
         answer=named("Outcome"),
         parameters=(IDEMPOTENCY_KEY,),
     )
@@ -122,7 +126,7 @@ class Perform(OperationView):
             self.step_up(needed)
 
         def run() -> Receipts:
-            return operations.perform(
+            receipts = operations.perform(
                 operation,
                 ids,
                 form.params,
@@ -132,6 +136,8 @@ class Perform(OperationView):
                 ticket=form.cleaned_data["ticket"],
                 seen=seen,
             )
+            _looked_at_what_is(operation, receipts)
+            return receipts
 
         return _once(self, key, lambda: _outcome(self, operation, run()))
 
@@ -184,8 +190,13 @@ def visible(view: ApiView, act_id: uuid.UUID) -> Act:
     return act
 
 
-def _blank(view: ApiView) -> Callable[[Operation], OperationForm]:
-    return lambda operation: operation.form(now=view.now)
+def _looked_at_what_is(operation: Operation, receipts: Receipts) -> None:
+    """Raises Problem where all is refused because everything changed since it was looked at, and
+    looking is required."""
+    refusals = [row.refusal for row in receipts.rows]
+    if operation.needs_seen and all(refusal and refusal.stale for refusal in refusals):
+        assert refusals[0] is not None
+        raise Problem(409, "stale", refusals[0].sentence)
 
 
 def _mistakes(form: OperationForm) -> list[dict[str, str]]:

@@ -33,19 +33,22 @@ USERS: Schema = {
 SEEN: Schema = {
     "type": "object",
     "additionalProperties": {"type": "integer", "minimum": 0, "maximum": BIGGEST},
-    "description": "The versions that a preview showed, by id: who changed since is refused.",
+    "description": "The versions that a preview showed, by id: who changed since, or is not named, "
+    "is refused.",
 }
 
 
-def of_operation(operation: Operation, form: OperationForm) -> Schema:
-    """The schema of a body: the users, the form's fields, and the versions seen."""
+def of_operation(operation: Operation, form: OperationForm, *, previewing: bool = False) -> Schema:
+    """The schema of a body: the users, the form's fields, and the versions seen, which nobody has
+    yet while ``previewing``."""
     properties: Schema = {"users": USERS if operation.many else USERS | {"maxItems": 1}}
     for name, field in form.fields.items():
         properties[name] = described(field)
     if operation.procedure.version is not None:
         properties["seen"] = SEEN
     required = [name for name, field in form.fields.items() if field.required]
-    return _object(properties, ["users", *required])
+    seen = ["seen"] if operation.needs_seen and not previewing else []
+    return _object(properties, ["users", *required, *seen])
 
 
 def undo() -> Schema:

@@ -168,14 +168,15 @@ def _operations(path: str, item: Schema) -> Iterator[tuple[str, Schema]]:
             if parameter["name"] == "Idempotency-Key" and code.startswith("billing."):
                 parameter["required"] = True
         action["parameters"] = kept
-        body = _body(operation)
+        body = _body(operation, previewing=path.endswith("/preview/"))
         content = {"schema": body, "example": example(body)}
         action["requestBody"] = {"required": True, "content": {"application/json": content}}
         yield path.replace("{code}", code), inner
 
 
-def _body(operation: Operation) -> Schema:
-    return deepcopy(bodies.of_operation(operation, operation.form(now=time_now())))
+def _body(operation: Operation, *, previewing: bool) -> Schema:
+    form = operation.form(now=time_now())
+    return deepcopy(bodies.of_operation(operation, form, previewing=previewing))
 
 
 def example(schema: Mapping[str, Any], name: str = "") -> Any:
@@ -193,6 +194,7 @@ def example(schema: Mapping[str, Any], name: str = "") -> Any:
 
 _EXAMPLES: dict[str, Any] = {
     "users": [42],
+    "seen": {"42": 7},
     "reason": "Goodwill after the outage of 3 May",
     "reason_code": "spam",
     "email": "ana@example.org",
