@@ -19,12 +19,14 @@ from users.sessions.middleware import clock
 
 class Place(NamedTuple):
     """A page in the navigation: the name of its URL, and the permission without which it is not
-    offered (none: it is everybody's own)."""
+    offered (none: it is everybody's own). ``part_of``: the place that it stands in; the navigation
+    then shows that one instead."""
 
     label: str | Promise
     url_name: str
     icon: str
     permission: str = ""
+    part_of: str = ""
 
 
 class Item(NamedTuple):
@@ -43,14 +45,16 @@ class Section(NamedTuple):
     items: tuple[Item, ...]
 
 
+_OWN = "account:own"
 _PASSWORD = "account:password"  # noqa: S105 — the name of a URL
-_WITHOUT_PAGES_BELOW = ("home", "account:own", "staff")  # other places stand under their addresses
+_WITHOUT_PAGES_BELOW = ("home", _OWN, "staff")  # other places stand under their addresses
 NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
     (
         "",
         (
             Place(_("Home"), "home", "home", "users.browse"),
             Place(_("Users"), "users:list", "users", "users.browse"),
+            Place(_("Views"), "views:list", "bookmark", "users.browse", part_of="users:list"),
         ),
     ),
     (
@@ -91,14 +95,14 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
     (
         _("You"),
         (
-            Place(_("My account"), "account:own", "user"),
-            Place(_("Password"), _PASSWORD, "lock"),
-            Place(_("Second factor"), "account:second_factor", "key"),
-            Place(_("Sessions"), "account:sessions", "device"),
+            Place(_("My account"), _OWN, "user"),
+            Place(_("Password"), _PASSWORD, "lock", part_of=_OWN),
+            Place(_("Second factor"), "account:second_factor", "key", part_of=_OWN),
+            Place(_("Sessions"), "account:sessions", "device", part_of=_OWN),
         ),
     ),
 )
-_PERMISSIONS = {place.url_name: place.permission for _label, some in NAVIGATION for place in some}
+_PLACES = {place.url_name: place for _label, some in NAVIGATION for place in some}
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
@@ -119,11 +123,28 @@ def context(request: HttpRequest) -> dict[str, Any]:
 
 
 def sections(request: HttpRequest) -> tuple[Section, ...]:
-    """Where this person can go."""
+    """Where this person can go: the places, without their parts."""
+    offered, current = _asked(request)
+    whole = frozenset(name for name in offered if _PLACES[name].part_of not in offered)
+    here = frozenset(name if name in whole else _PLACES[name].part_of for name in current)
+    return _sections(whole, here, get_script_prefix(), get_language())
+
+
+def pages(request: HttpRequest, *, within: str = "") -> list[Item]:
+    """Every place that this person is offered; or only the place of that name, and its parts."""
+    offered, current = _asked(request)
+    found = _sections(offered, current, get_script_prefix(), get_language())
+    wanted = {name for name in offered if within in ("", name, _PLACES[name].part_of)}
+    urls = {_addresses(get_script_prefix())[name] for name in wanted}
+    return [item for section in found for item in section.items if item.url in urls]
+
+
+def _asked(request: HttpRequest) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of the places that are offered, and of those where the open page stands."""
     addresses = _addresses(get_script_prefix())
     offered = frozenset(filter(_offer(request), addresses))
-    current = frozenset(name for name in offered if _stands_at(name, addresses[name], request.path))
-    return _sections(offered, current, get_script_prefix(), get_language())
+    here = (name for name in offered if _stands_at(name, addresses[name], request.path))
+    return offered, frozenset(here)
 
 
 def _offer(request: HttpRequest) -> Callable[[str], bool]:
@@ -132,7 +153,7 @@ def _offer(request: HttpRequest) -> Callable[[str], bool]:
     assert user.is_authenticated
     if user.must_change_password or owes_second_factor(request):
         return _PASSWORD.__eq__
-    return lambda name: not _PERMISSIONS[name] or user.may(_PERMISSIONS[name])
+    return lambda name: not _PLACES[name].permission or user.may(_PLACES[name].permission)
 
 
 def _stands_at(name: str, address: str, path: str) -> bool:
@@ -141,7 +162,7 @@ def _stands_at(name: str, address: str, path: str) -> bool:
 
 @lru_cache(maxsize=16)
 def _addresses(_prefix: str) -> dict[str, str]:
-    return {name: reverse(name) for name in _PERMISSIONS}
+    return {name: reverse(name) for name in _PLACES}
 
 
 @lru_cache(maxsize=256)

@@ -1,5 +1,7 @@
 """One's own password, and who sees nothing but their own account."""
 
+import re
+
 import pytest
 from django.urls import reverse
 from django.utils.timezone import now
@@ -119,6 +121,7 @@ def test_password_that_must_be_changed_bars_every_other_page(visitor):
     assert "Choose a new password before you go on." in page.text
     [section] = page.context["navigation"]
     assert [item.label for item in section.items] == ["Password"]
+    assert 'class="tabs"' not in page.text
     change(visitor)
     assert visitor.get(reverse("account:sessions")).status_code == 200
 
@@ -145,7 +148,8 @@ def test_without_a_role_the_navigation_offers_ones_own_account(visitor):
     response = visitor.get(reverse("account:sessions"))
     assert response.status_code == 200
     offered = [item.label for part in response.context["navigation"] for item in part.items]
-    assert offered == ["My account", "Password", "Second factor", "Sessions"]
+    assert offered == ["My account"]
+    assert tabs_of(response) == ["Overview", "Password", "Second factor", "*Sessions"]
     assert 'role="search"' not in response.text
     assert visitor.get(PAGE).status_code == 200
 
@@ -160,9 +164,45 @@ def test_navigation_offers_what_the_role_may_open(visitor, role):
     assert [item.url for item in items] == [
         reverse(place.url_name)
         for place in places
-        if not place.permission or user.may(place.permission)
+        if not place.part_of and (not place.permission or user.may(place.permission))
     ]
-    assert [item.label for item in items if item.current] == ["Sessions"]
+    assert [item.label for item in items if item.current] == ["My account"]
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("views:list", "Users"),
+        ("views:new", "Users"),
+        ("users:list", "Users"),
+        ("account:own", "My account"),
+        ("account:password", "My account"),
+        ("account:set_up_second_factor", "My account"),
+        ("home", "Home"),
+    ],
+)
+def test_navigation_shows_in_which_place_a_page_stands(visitor, name, place):
+    person(role=Role.SUPER_ADMIN)
+    visitor.sign_in("ana")
+    sections = visitor.get(reverse(name)).context["navigation"]
+    current = [item.label for section in sections for item in section.items if item.current]
+    assert current == [place]
+
+
+def test_pages_of_ones_own_account_lead_to_each_other(visitor):
+    person()
+    visitor.sign_in("ana")
+    labels = ["Overview", "Password", "Second factor", "Sessions"]
+    for name, label in zip(["own", "password", "second_factor", "sessions"], labels, strict=True):
+        expected = [f"*{each}" if each == label else each for each in labels]
+        assert tabs_of(visitor.get(reverse(f"account:{name}"))) == expected
+
+
+def tabs_of(response):
+    """The tabs of one's own account; a star marks the one that is open."""
+    [tabs] = re.findall(r'<nav class="tabs".*?</nav>', response.text, re.DOTALL)
+    found = re.findall(r'<a href="[^"]*"( aria-current="page")?>([^<]*)', tabs)
+    return [("*" if current else "") + label for current, label in found]
 
 
 def test_navigation_leads_to_pages_that_open():

@@ -1,6 +1,7 @@
 """Creating a user, the staff list, and the page of the roles."""
 
 import json
+import re
 
 import pytest
 from django.contrib.messages import get_messages
@@ -96,6 +97,20 @@ def test_new_user_is_not_for_everybody(role):
 def test_new_user_is_offered_beside_the_table_to_who_may(role):
     page = as_role(role).get(reverse("users:list")).text
     assert (reverse("user_new") in page) == ("users.create" in roles.permissions(role))
+
+
+@pytest.mark.parametrize("role", [Role.SUPER_ADMIN, Role.USER_ADMIN])
+def test_staff_and_invitations_lead_to_each_other(role):
+    client = as_role(role)
+    for name, other in (("staff", "invitations:list"), ("invitations:list", "staff")):
+        [acts] = re.findall(
+            r'<div class="acts">(.*?)</div>', client.get(reverse(name)).text, re.DOTALL
+        )
+        assert f'href="{reverse(other)}"' in acts
+
+
+def test_staff_page_offers_no_invitations_to_those_who_may_not_invite():
+    assert reverse("invitations:list") not in as_role(Role.READ_ONLY).get(reverse("staff")).text
 
 
 # The staff list

@@ -385,3 +385,14 @@ class TestSelection:
         select(client, ids[:1])
         response = client.post(reverse("users:select"), {"shown": str(ids[0]), "pick": ids})
         assert "1 selected" in client.get(response.url).content.decode()
+
+
+@pytest.mark.parametrize("address", ["users:list", "home", "audit"])
+def test_page_has_one_box_to_search_users(address):
+    html = as_role().get(reverse(address)).content.decode()
+    assert html.count('aria-label="Search users"') == 1
+
+
+def test_wrong_query_is_mended_in_the_one_box():
+    html = as_role().get(LIST, {"q": "is:baned"}).content.decode()
+    assert html.count('aria-label="Search users"') == 1

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from coai_admin.console.filters import BadParameter
 from users import palette as palettes
 from users.access import permission
-from users.navigation import sections
+from users.navigation import pages
 from users.requests import StaffRequest
 from users.table.meanings import BIGGEST_ID
 from users.views.users import BROWSE, KEY
@@ -36,7 +36,7 @@ def palette(request: StaffRequest) -> HttpResponse:
         text,
         viewer=request.user,
         now=time_now(),
-        pages=[item._asdict() for section in sections(request) for item in section.items],
+        pages=[item._asdict() for item in pages(request)],
         about=_about(request),
     )
     template = "users/_palette.html" if request.htmx else "users/palette.html"
