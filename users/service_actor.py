@@ -27,7 +27,7 @@ from subscriptions.models import ServiceKey
 from users import roles
 from users.roles import Role
 
-READS = ("users.browse", "users.inspect", "billing.inspect", "audit.inspect")
+READS = ("users.browse", "users.inspect", "audit.inspect")
 RANK = 1
 NO_CREDITS = CreditLimits(per_act=Decimal(0), per_day=Decimal(0))
 

@@ -6,6 +6,7 @@ from django.urls import reverse
 from tests.api.conftest import in_session, keyed
 from tests.factories import make_staff, make_user, make_users
 from users.roles import Role
+from users.service_actor import READS
 
 pytestmark = pytest.mark.django_db
 USERS = "/api/v1/users/"
@@ -137,3 +138,13 @@ def test_list_takes_a_constant_number_of_queries(number, django_assert_num_queri
     caller.get(USERS)
     with django_assert_num_queries(4):  # the key, the count, the places, the rows
         caller.get(USERS)
+
+
+@pytest.mark.parametrize("scope", READS)
+def test_every_reading_scope_of_a_key_opens_something(scope):
+    ana = make_user("ana")
+    reader, nobody = keyed(scope), keyed("users.suspend")
+    places = (USERS, f"{USERS}{ana.pk}/", "/api/v1/audit/")
+    opened = [place for place in places if reader.get(place).status_code == 200]
+    assert opened
+    assert all(nobody.get(place).status_code == 403 for place in opened)
