@@ -31,5 +31,6 @@ ACTIONS = (
     Action("settings.edit", _("Edit a setting"), Kind.CHANGE, "settings"),
     Action("settings.edit_security", _("Edit a setting of security"), Kind.CHANGE, "settings"),
     Action("users.edit_reason_codes", _("Edit a reason code"), Kind.CHANGE, "suspend"),
+    Action("users.edit_shared_view", _("Change a shared view"), Kind.CHANGE, "bookmark"),
     Action("imports.coai", _("Import a CoAI deployment"), Kind.SYSTEM, "import"),
 )

@@ -2,11 +2,12 @@
 writer of both.
 
 A view is nobody's secret and nobody's power: what it asks for is judged anew for whoever opens it.
+What colleagues are shown stands in the audit log; a view of one's own is nobody else's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
+from audit import record
 from users import roles
 from users.models import Preferences, SavedView, User
 from users.view_models import Density
@@ -24,6 +26,7 @@ MOST = 30
 LONGEST_NAME = 60
 _RESTORABLE = 3_600  # seconds
 _SALT = "users.saved_views"
+_EDIT_SHARED = "users.edit_shared_view"
 
 
 class ViewRefused(Exception):
@@ -67,6 +70,7 @@ def may_share_with(owner: User) -> list[roles.Role]:
     return [role for role in roles.ROLES if roles.rank(role) <= owner.rank]
 
 
+@transaction.atomic
 def keep(
     owner: User, name: str, picture: Picture, *, shared_with: Sequence[str], now: datetime
 ) -> SavedView:
@@ -87,21 +91,28 @@ def keep(
         changed_at=now,
     )
     _save(view)
+    _account(view, {}, _shown_to_others(view), now=now)
     return view
 
 
+@transaction.atomic
 def change(view: SavedView, *, name: str, shared_with: Sequence[str], now: datetime) -> None:
     """Call a view otherwise, or share it with others. Raises ViewRefused."""
+    before = _shown_to_others(view)
     view.name, view.changed_at = name, now
     view.shared_with = _allowed(view.owner, shared_with)
     _save(view)
+    _account(view, before, _shown_to_others(view), now=now)
 
 
+@transaction.atomic
 def redraw(view: SavedView, picture: Picture, *, now: datetime) -> None:
     """Let a view keep what is on screen now."""
+    before = _shown_to_others(view)
     view.query, view.density = picture.query, picture.density
     view.columns, view.changed_at = list(picture.columns), now
     _save(view)
+    _account(view, before, _shown_to_others(view), now=now)
 
 
 @transaction.atomic
@@ -118,7 +129,8 @@ def move(view: SavedView, by: int) -> None:
     SavedView.objects.bulk_update(own, ["position"])
 
 
-def delete(view: SavedView) -> str:
+@transaction.atomic
+def delete(view: SavedView, *, now: datetime) -> str:
     """Delete a view; the token brings it back within the hour (``restore``)."""
     token = signing.dumps(
         {
@@ -132,6 +144,7 @@ def delete(view: SavedView) -> str:
         salt=_SALT,
         compress=True,
     )
+    _account(view, _shown_to_others(view), {}, now=now)
     view.delete()
     return token
 
@@ -154,6 +167,31 @@ def _allowed(owner: User, wanted: Sequence[str]) -> list[str]:
     if not set(wanted) <= allowed:
         raise ViewRefused(_("A view cannot be shared with a role that ranks above yours."))
     return sorted(set(wanted))
+
+
+def _shown_to_others(view: SavedView) -> dict[str, Any]:
+    """What others than its owner have of a view: nothing, while it is not shared."""
+    names = ("name", "shared_with", "query", "columns") if view.shared_with else ()
+    return {name: getattr(view, name) for name in names}
+
+
+def _account(
+    view: SavedView, before: Mapping[str, Any], after: Mapping[str, Any], *, now: datetime
+) -> None:
+    """An entry of what changed for others. What a view asks may name people, so it is kept apart
+    as personal data are."""
+    changes = {
+        name: [before.get(name), after.get(name)]
+        for name in {**before, **after}
+        if before.get(name) != after.get(name)
+    }
+    if not changes:
+        return
+    personal = {name: changes.pop(name) for name in ("query",) if name in changes}
+    target = ("view", view.pk, view.name)
+    record.entry(
+        _EDIT_SHARED, actor=view.owner, now=now, target=target, changes=changes, personal=personal
+    )
 
 
 def _save(view: SavedView) -> None:

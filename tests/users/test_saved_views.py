@@ -2,13 +2,16 @@
 nobody learns by one what their role does not see."""
 
 import re
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
+from django.db import connection
 from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 
+from audit.models import AuditEntry
 from coai_admin.console import counts
 from tests import checksum
 from tests.factories import make_staff, make_user, make_users
@@ -17,7 +20,7 @@ from users import saved_views
 from users.models import Preferences, SavedView
 from users.roles import ROLES, Role
 from users.saved_views import Picture, ViewRefused
-from users.table import USERS
+from users.table import USERS, views
 from users.table.views import STARTING, kept_of
 
 pytestmark = pytest.mark.django_db
@@ -285,6 +288,42 @@ def test_nobody_without_a_role_opens_views():
         assert Client().get(reverse(name)).status_code == 302
 
 
+@contextmanager
+def locked(table):
+    """Whoever reads the table waits, as for a count that takes too long."""
+    other = connection.copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            yield
+    finally:
+        other.rollback()
+        other.close()
+
+
+def test_view_that_takes_too_long_to_count_says_so_and_stays_so_for_a_minute(monkeypatch):
+    monkeypatch.setattr(views, "PATIENCE", 0.2)
+    user, client = signed_in()
+    make_view(user, "Tagged", "q=has%3Atag")
+    with locked("users_tagging"):
+        counted = client.get(reverse("views:counts")).content.decode()
+    slow = r'Tagged</span><span class="count" title="Counting takes too long">\?<'
+    assert re.search(slow, counted)
+    assert re.search(r'Everyone</span><span class="count">1<', counted)
+    with connection.cursor() as cursor:  # what comes after has the usual time
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("0",)
+    assert re.search(slow, client.get(reverse("views:counts")).content.decode())
+
+
+def test_views_are_not_counted_once_all_together_took_too_long(monkeypatch):
+    monkeypatch.setattr(views, "PATIENCE_IN_ALL", 0.0)
+    _user, client = signed_in()
+    counted = client.get(reverse("views:counts")).content.decode()
+    assert counted.count("Counting takes too long") == len(STARTING)
+
+
 def test_table_and_counts_stand_without_valkey(settings):
     _user, client = signed_in()
     settings.CACHES = {
@@ -294,3 +333,68 @@ def test_table_and_counts_stand_without_valkey(settings):
     answer = client.get(reverse("views:counts"))
     assert answer.status_code == 200
     assert "hx-get" not in answer.content.decode()  # else it would ask again and again
+
+
+# What stands in the audit log
+
+
+def entries():
+    found = AuditEntry.objects.filter(action="users.edit_shared_view").select_related("personal")
+    return [(one.changes, one.personal.changes) for one in found.order_by("pk")]
+
+
+def test_what_colleagues_are_shown_stands_in_the_audit_log():
+    owner = make_staff(Role.SUPER_ADMIN)
+    view = make_view(owner, "Big", "q=ana", shared_with=["support"])
+    saved_views.change(view, name="Bigger", shared_with=["support", "user_admin"], now=NOW)
+    saved_views.redraw(view, Picture("q=bob", ["username", "used"]), now=NOW)
+    token = saved_views.delete(view, now=NOW)
+    saved_views.restore(token, owner=owner, now=NOW)
+    kept, changed, redrawn, deleted, restored = entries()
+    assert kept[0]["name"] == [None, "Big"]
+    assert kept[0]["shared_with"] == [None, ["support"]]
+    assert kept[1] == {"query": [None, "q=ana"]}
+    assert changed == (
+        {"name": ["Big", "Bigger"], "shared_with": [["support"], ["support", "user_admin"]]},
+        None,
+    )
+    assert redrawn == ({}, {"query": ["q=ana", "q=bob"]})
+    assert deleted[0]["name"] == ["Bigger", None]
+    assert restored[0]["name"] == [None, "Bigger"]
+    entry = AuditEntry.objects.select_related("personal").latest("pk")
+    assert (entry.actor_id, entry.target_type) == (owner.pk, "view")
+    assert entry.personal.target_name == "Bigger"
+
+
+def test_sharing_a_view_and_taking_it_back_are_told_and_what_is_ones_own_is_not():
+    owner = make_staff(Role.SUPER_ADMIN)
+    view = make_view(owner, "Mine")
+    saved_views.change(view, name="Still mine", shared_with=[], now=NOW)
+    saved_views.redraw(view, Picture("q=bob", ["username"]), now=NOW)
+    assert entries() == []
+    saved_views.change(view, name="Ours", shared_with=["support"], now=NOW)
+    saved_views.change(view, name="Mine", shared_with=[], now=NOW)
+    shared, taken = entries()
+    assert shared[0]["shared_with"] == [None, ["support"]]
+    assert taken[0]["shared_with"] == [["support"], None]
+    saved_views.delete(view, now=NOW)
+    assert len(entries()) == 2
+
+
+def test_refused_view_leaves_no_entry():
+    owner = make_staff(Role.USER_ADMIN)
+    make_view(owner, "Ours", shared_with=["support"])
+    before = checksum.database()
+    with pytest.raises(ViewRefused):
+        make_view(owner, "ours", shared_with=["support"])
+    assert checksum.database() == before
+
+
+def test_audit_page_tells_of_a_shared_view_in_words():
+    owner, client = signed_in()
+    make_view(owner, "Big spenders", "q=ana%40example.org", shared_with=["support", "user_admin"])
+    html = text_of(client.get(reverse("audit")))
+    assert "Change a shared view" in html
+    assert "Support, User admin" in html
+    _masked, reader = signed_in(Role.READ_ONLY)
+    assert "ana%40example.org" not in text_of(reader.get(reverse("audit")))

@@ -52,6 +52,7 @@ FIELDS: dict[str, str | Promise] = {
     "role": gettext_lazy("Role"),
     "second_factor": gettext_lazy("Second factor"),
     "sessions": gettext_lazy("Sessions"),
+    "shared_with": gettext_lazy("Shared with"),
     "tags": gettext_lazy("Tags"),
     "suspension": gettext_lazy("Suspension"),
     "tier": gettext_lazy("Tier"),
@@ -61,6 +62,7 @@ FIELDS: dict[str, str | Promise] = {
 }
 _MONEY = frozenset({"credits", "delta", "used"})
 _LABELS = "_reason_labels"
+_ROLES = dict(Role.choices)
 _WITH_MOMENT = frozenset({"password_link", "email_change", "invitation"})
 
 
@@ -138,8 +140,10 @@ def change_value(context: template.Context, name: str, value: Any) -> str:
         return _DESCRIBED.sub(partial(_restriction_words, _reason_labels(context)), value)
     if name == "reason_code":
         return f"{_reason(str(value), _reason_labels(context))} ({value})"
+    if name == "shared_with":
+        return ", ".join(str(_ROLES.get(role, role)) for role in str(value).split(", "))
     if name == "role":
-        return str(dict(Role.choices).get(str(value), value))
+        return str(_ROLES.get(str(value), value))
     if name in _WITH_MOMENT:
         return _MOMENT.sub(_moment_words, str(value))
     if name == "expires":

@@ -153,7 +153,7 @@ def move(request: StaffRequest, view_id: int) -> HttpResponse:
 def delete(request: StaffRequest, view_id: int) -> HttpResponse:
     """Delete a view; the banner can bring it back."""
     view = _own(request, view_id)
-    token = saved_views.delete(view)
+    token = saved_views.delete(view, now=time_now())
     banner = {
         "text": _("View “%(name)s” is deleted.") % {"name": view.name},
         "undo": reverse("views:restore", args=[token]),
