@@ -3,13 +3,15 @@ out on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db import connections, models
+from django.db import OperationalError, connections, models, transaction
 from django.db.models import BooleanField, F, Func, Value
 from django.utils.translation import gettext as _
+from psycopg.errors import QueryCanceled
 
 CAP = 10_000
 
@@ -23,6 +25,26 @@ class Count(NamedTuple):
     def __str__(self) -> str:
         text = f"{self.number:,}"
         return _("%(number)s+") % {"number": text} if self.more else text
+
+
+class TookTooLong(Exception):
+    """A statement was ended because its time was up."""
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """PostgreSQL ends each statement in here that takes longer. Raises TookTooLong; what was
+    written in here is undone then."""
+    milliseconds = max(1, round(seconds * 1_000))
+    try:
+        with transaction.atomic(), connections["default"].cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
+            yield
+            cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        raise TookTooLong from error
 
 
 @dataclass(frozen=True, slots=True)

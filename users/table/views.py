@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import NamedTuple
 
 from django.core.cache import cache
@@ -17,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from redis.exceptions import RedisError
 
+from coai_admin.console.counts import TookTooLong, patience
 from coai_admin.console.filters import BadParameter
 from coai_admin.console.listing import Listing, Reading
 from users import saved_views
@@ -25,6 +27,9 @@ from users.saved_views import Picture
 from users.table.rows import UserRow
 
 FRESH = 60  # seconds that a count is shown for
+PATIENCE = 1.0  # seconds that the count of one view may take
+PATIENCE_IN_ALL = 3.0  # a page of slow views must not keep a connection from others
+UNKNOWN = "?"  # instead of a count that took too long
 _SHOWN = 12  # views beside the table; all stand on their page
 _PASSING = ("selection", "view", "columns", "after", "before", "count")
 
@@ -76,8 +81,8 @@ class Arrangement:
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A view beside the table. ``count`` is empty until it is known; ``owner`` names whose view it
-    is, if not one's own."""
+    """A view beside the table. ``count`` is empty until it is known, ``UNKNOWN`` where that took too
+    long; ``owner`` names whose view it is, if not one's own."""
 
     label: str | Promise
     url: str
@@ -192,14 +197,14 @@ def count(
     listing: Listing[UserRow], arrangement: Arrangement, *, viewer: User, now: datetime
 ) -> dict[str, str]:
     """Count every view whose count is not fresh, up to the cap, and keep it for a minute. A view
-    that this person may not use has none."""
+    that this person may not use has none; one that takes too long is ``UNKNOWN`` for as long."""
     wanted = {_key(one, viewer): one.query for one in _listed(arrangement)}
     known = _fresh(list(wanted))
-    new = {
-        key: _count(listing, query, viewer, now)
-        for key, query in wanted.items()
-        if key not in known
-    }
+    until = monotonic() + PATIENCE_IN_ALL
+    new = {}
+    for key in wanted.keys() - known.keys():
+        left = min(PATIENCE, until - monotonic())
+        new[key] = _count(listing, wanted[key], viewer, now, left) if left > 0 else UNKNOWN
     with suppress(RedisError):  # without Valkey they are counted again the next time
         cache.set_many(new, FRESH)
     return known | new
@@ -212,9 +217,13 @@ def _fresh(keys: Sequence[str]) -> dict[str, str]:
         return {}
 
 
-def _count(listing: Listing[UserRow], query: str, viewer: User, now: datetime) -> str:
+def _count(
+    listing: Listing[UserRow], query: str, viewer: User, now: datetime, seconds: float
+) -> str:
     try:
-        reading = listing.read(QueryDict(query), viewer=viewer, now=now)
+        with patience(seconds):
+            return str(listing.read(QueryDict(query), viewer=viewer, now=now).count)
     except BadParameter:
         return "–"
-    return str(reading.count)
+    except TookTooLong:
+        return UNKNOWN
