@@ -2,11 +2,9 @@
 nobody learns by one what their role does not see."""
 
 import re
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection
 from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
@@ -20,7 +18,7 @@ from users import saved_views
 from users.models import Preferences, SavedView
 from users.roles import ROLES, Role
 from users.saved_views import Picture, ViewRefused
-from users.table import USERS, views
+from users.table import USERS
 from users.table.views import STARTING, kept_of
 
 pytestmark = pytest.mark.django_db
@@ -286,42 +284,6 @@ def test_nobody_without_a_role_opens_views():
     for name in ("views:list", "views:new", "views:counts", "users:columns", "users:words"):
         assert client.get(reverse(name)).status_code == 403
         assert Client().get(reverse(name)).status_code == 302
-
-
-@contextmanager
-def locked(table):
-    """Whoever reads the table waits, as for a count that takes too long."""
-    other = connection.copy()
-    try:
-        other.set_autocommit(False)
-        with other.cursor() as cursor:
-            cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-            yield
-    finally:
-        other.rollback()
-        other.close()
-
-
-def test_view_that_takes_too_long_to_count_says_so_and_stays_so_for_a_minute(monkeypatch):
-    monkeypatch.setattr(views, "PATIENCE", 0.2)
-    user, client = signed_in()
-    make_view(user, "Tagged", "q=has%3Atag")
-    with locked("users_tagging"):
-        counted = client.get(reverse("views:counts")).content.decode()
-    slow = r'Tagged</span><span class="count" title="Counting takes too long">\?<'
-    assert re.search(slow, counted)
-    assert re.search(r'Everyone</span><span class="count">1<', counted)
-    with connection.cursor() as cursor:  # what comes after has the usual time
-        cursor.execute("SHOW statement_timeout")
-        assert cursor.fetchone() == ("0",)
-    assert re.search(slow, client.get(reverse("views:counts")).content.decode())
-
-
-def test_views_are_not_counted_once_all_together_took_too_long(monkeypatch):
-    monkeypatch.setattr(views, "PATIENCE_IN_ALL", 0.0)
-    _user, client = signed_in()
-    counted = client.get(reverse("views:counts")).content.decode()
-    assert counted.count("Counting takes too long") == len(STARTING)
 
 
 def test_table_and_counts_stand_without_valkey(settings):

@@ -81,8 +81,8 @@ class Arrangement:
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A view beside the table. ``count`` is empty until it is known, ``UNKNOWN`` where that took too
-    long; ``owner`` names whose view it is, if not one's own."""
+    """A view beside the table. ``count`` is empty until it is known, ``UNKNOWN`` where that took
+    too long; ``owner`` names whose view it is, if not one's own."""
 
     label: str | Promise
     url: str
