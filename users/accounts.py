@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
@@ -38,33 +39,36 @@ class Account:
 
 def load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[Account]:
     """The accounts in id order, whatever the parameters: menus load them once for all acts."""
-    people = (
-        User.objects.filter(among("pk", ids))
-        .order_by("pk")
-        .annotate(
-            suspended=is_suspended(),
-            restricted=Exists(_holding()),
-            session_count=_count(Session.objects.filter(user=OuterRef("pk"))),
-            key_count=_count(ApiKey.objects.filter(user=OuterRef("pk"), revoked_at__isnull=True)),
-        )
-    )
+    people = _facts().filter(among("pk", ids))
     if lock:
         people = people.select_for_update(no_key=True, of=("self",))
     return [
         Account(pk, role, closed, _is_usable(password), *facts)
-        for pk, role, closed, password, *facts in people.values_list(
-            "pk",
-            "role",
-            "closed_at",
-            "password",
-            "must_change_password",
-            "password_changed_at",
-            "suspended",
-            "session_count",
-            "key_count",
-            "restricted",
-        )
+        for pk, role, closed, password, *facts in people
     ]
+
+
+@cache
+def _facts() -> QuerySet[Any, tuple[Any, ...]]:
+    """What is read of everybody, put together once: each page of a user asks for it."""
+    people = User.objects.order_by("pk").annotate(
+        suspended=is_suspended(),
+        restricted=Exists(_holding()),
+        session_count=_count(Session.objects.filter(user=OuterRef("pk"))),
+        key_count=_count(ApiKey.objects.filter(user=OuterRef("pk"), revoked_at__isnull=True)),
+    )
+    return people.values_list(
+        "pk",
+        "role",
+        "closed_at",
+        "password",
+        "must_change_password",
+        "password_changed_at",
+        "suspended",
+        "session_count",
+        "key_count",
+        "restricted",
+    )
 
 
 def _count(rows: QuerySet[Any]) -> Coalesce:

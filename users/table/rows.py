@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
+from audit.targets import among
 from coai_admin.console.columns import Viewer
 from coai_admin.console.masks import masked_email
 from users import roles
@@ -87,19 +89,25 @@ def user_rows(ids: Sequence[int], viewer: Viewer, now: datetime) -> list[UserRow
     """The lines of these users, in any order."""
     assert isinstance(viewer, User)
     held: defaultdict[int, list[Held]] = defaultdict(list)
-    live = Restriction.objects.live(now).filter(user__in=ids)
+    live = Restriction.objects.live(now).filter(among("user_id", ids))
     for user_id, kind, ends_at in live.values_list("user_id", "kind", "ends_at"):
         held[user_id].append(Held(kind, ends_at))
     masked = viewer.sees_masked("users.browse")
     sees_roles = viewer.may("users.inspect_staff")
-    people = User.objects.filter(pk__in=ids).values_list(
+    return [
+        _row(facts, held[facts[0]], now, masked=masked, sees_roles=sees_roles)
+        for facts in _facts().filter(among("pk", ids))
+    ]
+
+
+@cache
+def _facts() -> QuerySet[Any, tuple[Any, ...]]:
+    """What is read of everybody, put together once: every page of the table asks for it."""
+    return User.objects.values_list(
         *_FACTS,
         F("standing__months") + F("standing__legacy_months"),
         F("account__used_total") + F("account__opening_used"),
     )
-    return [
-        _row(facts, held[facts[0]], now, masked=masked, sees_roles=sees_roles) for facts in people
-    ]
 
 
 def _row(
