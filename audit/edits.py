@@ -4,9 +4,9 @@ a time, seen as it is, changed under lock, accounted for in the same transaction
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import Model
@@ -16,6 +16,7 @@ from audit import record
 from audit.people import Actor
 
 Changes = dict[str, list[Any]]
+_Row = TypeVar("_Row", bound=Model)
 
 
 class ChangedMeanwhile(Exception):
@@ -41,9 +42,22 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
     }
 
 
-def values_of(row: Model, names: Mapping[str, Any]) -> dict[str, Any]:
+def values_of(row: Model, names: Iterable[str]) -> dict[str, Any]:
     """What a row holds now under these names."""
     return {name: getattr(row, name) for name in names}
+
+
+def locked(row: _Row) -> _Row:
+    """The row as it is now, until the transaction ends nobody else's to edit."""
+    return type(row)._default_manager.select_for_update(no_key=True).get(pk=row.pk)
+
+
+def compared(before: Mapping[str, Any], values: Mapping[str, Any], *, seen: str) -> Changes:
+    """What these values change. ``seen``: the ``version`` of the values that the editor saw. Raises
+    ChangedMeanwhile where ``before`` is not that any more."""
+    if version(before) != seen:
+        raise ChangedMeanwhile
+    return changes(before, values)
 
 
 @transaction.atomic
@@ -59,16 +73,13 @@ def edit(
 ) -> Changes:
     """Give the row these values; what changed is recorded as ``action``. ``seen``: the ``version``
     of the values that the editor saw. Raises ChangedMeanwhile where they are not so any more."""
-    locked = type(row)._default_manager.select_for_update(no_key=True).get(pk=row.pk)
-    before = values_of(locked, values)
-    if version(before) != seen:
-        raise ChangedMeanwhile
-    made = changes(before, values)
+    held = locked(row)
+    made = compared(values_of(held, values), values, seen=seen)
     if made:
         for name, value in values.items():
-            setattr(locked, name, value)
-        locked.save(update_fields=list(made))
-        _account(locked, made, action=action, actor=actor, now=now, reason=reason)
+            setattr(held, name, value)
+        held.save(update_fields=list(made))
+        account(held, made, action=action, actor=actor, now=now, reason=reason)
     return made
 
 
@@ -79,12 +90,13 @@ def add(
     """Make the row; its values are recorded as ``action``."""
     row.save(force_insert=True)
     made = {name: [None, getattr(row, name)] for name in names}
-    _account(row, made, action=action, actor=actor, now=now, reason=reason)
+    account(row, made, action=action, actor=actor, now=now, reason=reason)
 
 
-def _account(
+def account(
     row: Model, made: Changes, *, action: str, actor: Actor, now: datetime, reason: str
 ) -> None:
+    """Record what was made of a row, in the caller's transaction."""
     number = row.pk if isinstance(row.pk, int) else None
     target = (row._meta.model_name or "", number, str(row))
     record.entry(action, actor=actor, now=now, target=target, changes=made, reason=reason)

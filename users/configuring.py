@@ -102,18 +102,13 @@ def _save(
     """Keep the values under the name, with what they were in the audit log."""
     initial = {"value": _plain(current()), "changed_at": now, "version": 0}
     row, _made = Setting.objects.get_or_create(name=name, defaults=initial)
-    row = Setting.objects.select_for_update(no_key=True).get(pk=row.pk)
+    row = edits.locked(row)
     console_settings.shelf.forget()
-    before = current()
-    if edits.version(before) != seen:
-        raise edits.ChangedMeanwhile
-    made = edits.changes(before, values)
+    made = edits.compared(current(), values, seen=seen)
     row.value, row.version = _plain(values), row.version + 1
     row.changed_at, row.changed_by_id = now, actor.pk
     row.save()
-    record.entry(
-        action, actor=actor, now=now, target=("setting", None, name), changes=made, reason=reason
-    )
+    edits.account(row, made, action=action, actor=actor, now=now, reason=reason)
     console_settings.shelf.forget()
     transaction.on_commit(console_settings.shelf.forget)
     return made

@@ -5,16 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib import messages
+from django.db.models import Model
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.functional import Promise
+from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
 
 from audit import edits
 from users.configuration_forms import EditForm
+from users.kept_forms import kept_form
 from users.requests import StaffRequest
 
 
@@ -42,6 +46,45 @@ class Editing:
     affected: Sequence[Affected] = ()
     previewed: str = ""
     seen: str = ""
+
+
+def edit_row(
+    request: StaffRequest,
+    row: Model,
+    names: Sequence[str],
+    make_form: Callable[..., EditForm],
+    *,
+    action: str,
+    title: str,
+    section: str | Promise,
+    back: str,
+    affects: Callable[[edits.Changes, datetime], Sequence[Affected]],
+    note: str = "",
+) -> HttpResponse:
+    """The page on which these fields of a row are edited; what is saved is recorded as
+    ``action``."""
+    now = time_now()
+    values = edits.values_of(row, names)
+    data = request.POST if request.method == "POST" else kept_form(request)
+
+    def save(given: Mapping[str, Any], seen: str, reason: str) -> edits.Changes:
+        return edits.edit(
+            row, given, action=action, seen=seen, actor=request.user, now=now, reason=reason
+        )
+
+    return respond(
+        request,
+        Editing(
+            title=title,
+            section=section,
+            back=back,
+            form=make_form(data, initial=values),
+            now=values,
+            affects=lambda changes: affects(changes, now),
+            save=save,
+            note=note,
+        ),
+    )
 
 
 def respond(request: StaffRequest, editing: Editing) -> HttpResponse:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from functools import partial
 
 from django.contrib import messages
 from django.db import IntegrityError
@@ -23,7 +22,7 @@ from users.configuration_forms import NewReasonCodeForm, ReasonCodeForm
 from users.kept_forms import kept_form
 from users.models import ReasonCode, Restriction
 from users.requests import StaffRequest
-from users.views.configuration import Affected, Editing, respond
+from users.views.configuration import Affected, edit_row
 
 EDIT = "users.edit_reason_codes"
 _NAMES = ("label", "public_text", "default_days", "appealable", "active", "position")
@@ -50,27 +49,17 @@ def reason_codes(request: StaffRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def reason_code(request: StaffRequest, code: str) -> HttpResponse:
     """Change a code's texts, its usual duration, and whether it is offered."""
-    row, now = get_object_or_404(ReasonCode, pk=code), time_now()
-    values = {name: getattr(row, name) for name in _NAMES}
-    data = request.POST if request.method == "POST" else kept_form(request)
-    form = ReasonCodeForm(data, initial=values)
-
-    def save(given: Mapping[str, Any], seen: str, reason: str) -> edits.Changes:
-        return edits.edit(
-            row, given, action=EDIT, seen=seen, actor=request.user, now=now, reason=reason
-        )
-
-    return respond(
+    row = get_object_or_404(ReasonCode, pk=code)
+    return edit_row(
         request,
-        Editing(
-            title=_("Reason: %(label)s") % {"label": row.label},
-            section=_("Reason codes"),
-            back=reverse("reason_codes:list"),
-            form=form,
-            now=values,
-            affects=lambda changes: _affected(row, changes, now),
-            save=save,
-        ),
+        row,
+        _NAMES,
+        ReasonCodeForm,
+        action=EDIT,
+        title=_("Reason: %(label)s") % {"label": row.label},
+        section=_("Reason codes"),
+        back=reverse("reason_codes:list"),
+        affects=partial(_affected, row),
     )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from functools import partial
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -19,9 +18,8 @@ from subscriptions.models import Tier
 from subscriptions.reports import in_tiers
 from users.access import permission
 from users.configuration_forms import TierForm
-from users.kept_forms import kept_form
 from users.requests import StaffRequest
-from users.views.configuration import Affected, Editing, respond
+from users.views.configuration import Affected, edit_row
 
 EDIT = "subscriptions.edit_tiers"
 
@@ -50,29 +48,18 @@ def _listed(level: int) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def tier(request: StaffRequest, level: int) -> HttpResponse:
     """Change a tier's name, what it grants, and whether it is offered."""
-    row, now = get_object_or_404(Tier, pk=level), time_now()
-    names = ["name", "description", *(["active"] if level else [])]
-    values = {name: getattr(row, name) for name in names}
-    data = request.POST if request.method == "POST" else kept_form(request)
-    form = TierForm(data, initial=values, tier=row)
-
-    def save(given: Mapping[str, Any], seen: str, reason: str) -> edits.Changes:
-        return edits.edit(
-            row, given, action=EDIT, seen=seen, actor=request.user, now=now, reason=reason
-        )
-
-    return respond(
+    row = get_object_or_404(Tier, pk=level)
+    return edit_row(
         request,
-        Editing(
-            title=_("Tier %(level)s: %(name)s") % {"level": level, "name": row.name},
-            section=_("Tiers"),
-            back=reverse("tiers:list"),
-            form=form,
-            now=values,
-            affects=lambda changes: _affected(level, changes, now),
-            save=save,
-            note=_("Prices and quotas are not kept here yet."),
-        ),
+        row,
+        ["name", "description", *(["active"] if level else [])],
+        partial(TierForm, tier=row),
+        action=EDIT,
+        title=_("Tier %(level)s: %(name)s") % {"level": level, "name": row.name},
+        section=_("Tiers"),
+        back=reverse("tiers:list"),
+        affects=partial(_affected, level),
+        note=_("Prices and quotas are not kept here yet."),
     )
 
 
