@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -18,10 +19,25 @@ from django.utils.module_loading import import_string
 from audit.models import OutboxMessage
 
 Handler = Callable[..., None]
+Surroundings = Callable[[], AbstractContextManager[None]]
 
 _FIRST_DELAY = timedelta(seconds=10)
 _LONGEST_DELAY = timedelta(hours=6)
 _log = structlog.get_logger(__name__)
+
+
+_together: dict[Handler, Surroundings] = {}
+
+
+def together(surroundings: Surroundings) -> Callable[[Handler], Handler]:
+    """Marks a handler: the messages that one worker delivers in a row are handled inside of these
+    surroundings, which are opened once for all of them."""
+
+    def mark(handler: Handler) -> Handler:
+        _together[handler] = surroundings
+        return handler
+
+    return mark
 
 
 @cache
@@ -56,11 +72,15 @@ def deliver(*, now: datetime, limit: int = 100) -> int:
     delivered. Several workers may deliver at once; a message that fails is tried again later, less
     and less often."""
     delivered = 0
-    for _attempt in range(limit):
-        outcome = _deliver_next(now)
-        if outcome is None:
-            break
-        delivered += outcome
+    with ExitStack() as around:
+        for handler in map(_handler, settings.OUTBOX_HANDLERS):
+            if handler in _together:
+                around.enter_context(_together[handler]())
+        for _attempt in range(limit):
+            outcome = _deliver_next(now)
+            if outcome is None:
+                break
+            delivered += outcome
     return delivered
 
 

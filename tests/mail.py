@@ -13,11 +13,19 @@ from audit import outbox
 
 
 class Post:
-    """What has arrived; ``answer`` is what the server says to a letter instead of taking it."""
+    """What has arrived; ``answer`` is what the server says to a letter instead of taking it,
+    ``refused`` are addresses that it does not know, ``connections`` how often it was called."""
 
     def __init__(self):
         self.letters = []
         self.answer = None
+        self.refused = set()
+        self.connections = 0
+
+    async def handle_EHLO(self, server, session, envelope, hostname, responses):  # noqa: N802
+        self.connections += 1
+        session.host_name = hostname
+        return responses
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802 (aiosmtpd calls it)
         if self.answer:
@@ -26,6 +34,8 @@ class Post:
         return "250 taken"
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+        if address in self.refused:
+            return "550 unknown here"
         if self.answer and self.answer.startswith("55"):
             return self.answer
         envelope.rcpt_tos.append(address)

@@ -6,7 +6,9 @@ Message-ID is the same then."""
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -16,7 +18,7 @@ from urllib.parse import urlsplit
 import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.validators import validate_email
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -73,6 +75,23 @@ def send_many(name: str, rows: Iterable[int], *, now: datetime) -> None:
     outbox.send_many(KIND, letters, now=now)
 
 
+_open: ContextVar[Any] = ContextVar("users.mail.open")
+
+
+@contextmanager
+def one_connection() -> Iterator[None]:
+    """The letters that are delivered in here go over one connection, which the first of them
+    opens."""
+    connection = get_connection()
+    token = _open.set(connection)
+    try:
+        yield
+    finally:
+        _open.reset(token)
+        _close(connection)
+
+
+@outbox.together(one_connection)
 def deliver(letter: str, row: int, message_id: str, written_at: str, *, now: datetime) -> None:
     """Render and send one letter: the handler of the outbox, which tries again when the server
     does not take it. A letter to nobody, or to what is no address, is not sent."""
@@ -82,8 +101,25 @@ def deliver(letter: str, row: int, message_id: str, written_at: str, *, now: dat
     if found is None or not is_address(found.to):
         _log.info("letter_dropped", letter=letter, row=row)
         return
-    _message(letter, found, message_id, moment).send()
+    _hand_over(_message(letter, found, message_id, moment))
     found.sent(now)
+
+
+def _hand_over(message: EmailMultiAlternatives) -> None:
+    """Give a letter to the server. After one that it did not take, the next letter gets a new
+    connection: a server may have hung up, or wait for the rest of what was broken off."""
+    message.connection = _open.get()
+    try:
+        message.connection.open()
+        message.send()
+    except Exception:
+        _close(message.connection)
+        raise
+
+
+def _close(connection: Any) -> None:
+    with suppress(OSError):  # smtplib's errors too: what was taken is taken
+        connection.close()
 
 
 def _message(name: str, letter: Letter, message_id: str, at: datetime) -> EmailMultiAlternatives:

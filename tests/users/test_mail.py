@@ -76,6 +76,35 @@ def test_letter_waits_while_the_server_is_away(settings):
     assert OutboxMessage.objects.get().attempts == 1
 
 
+def test_letters_of_one_delivery_go_over_one_connection(post):
+    for number in range(5):
+        user = make_user(email=f"u{number}@example.org")
+        mail.send("password_changed", user.pk, now=NOON)
+    assert len(post.fetch(NOON)) == 5
+    assert post.connections == 1
+    mail.send("password_changed", user.pk, now=NOON)
+    assert len(post.fetch(NOON)) == 1
+    assert post.connections == 2  # none is kept open in between
+
+
+def test_address_that_the_server_refuses_does_not_keep_other_letters(post):
+    users = [make_user(email=f"u{number}@example.org") for number in range(4)]
+    post.refused = {"u1@example.org"}
+    for user in users:
+        mail.send("password_changed", user.pk, now=NOON)
+    arrived = [letter.recipients for letter in post.fetch(NOON)]
+    assert arrived == [["u0@example.org"], ["u2@example.org"], ["u3@example.org"]]
+    [waiting] = OutboxMessage.objects.filter(delivered_at=None)
+    assert (waiting.payload["row"], waiting.attempts) == (users[1].pk, 1)
+    assert "unknown here" in waiting.last_error
+    assert post.connections == 2
+
+
+def test_delivery_without_a_letter_calls_no_server(post):
+    assert post.fetch(NOON) == []
+    assert post.connections == 0
+
+
 def test_letter_of_a_transaction_that_failed_is_never_sent(post):
     user = make_user()
     with transaction.atomic():
