@@ -143,13 +143,13 @@ def moment(
         return ""
     if not isinstance(at, datetime):
         return _time(at.isoformat(), _day(at, get_language()))
-    local = timezone.localtime(at)
-    day = _day(local.date(), get_language())
+    local, language = timezone.localtime(at), get_language()
+    day = _day(local.date(), language)
     exact = f"{day}, {local:%H:%M} {local.tzname()}"
     if form == "date":
         shown, title = day, exact
     else:
-        relative = _relative((context.get("now") or timezone.now()) - at) or day
+        relative = _relative((context.get("now") or timezone.now()) - at, language) or day
         shown, title = (exact, relative) if form == "exact" else (relative, exact)
     return _time(at.astimezone(UTC).isoformat(timespec="seconds"), shown, title)
 
@@ -165,21 +165,30 @@ def _day(day: date, language: str | None) -> str:
     return date_format(day, "j M Y")
 
 
-def _relative(passed: timedelta) -> str:
+def _relative(passed: timedelta, language: str | None) -> str:
     seconds = passed.total_seconds()
     size = abs(seconds)
     if size < 45:
         return _("now")
     if size >= 30 * 86400:
         return ""
-    if size < 3570:
-        amount = _("%(n)s min") % {"n": max(1, round(size / 60))}
-    elif size < 84600:
-        amount = _("%(n)s h") % {"n": max(1, round(size / 3600))}
-    else:
-        days = max(1, round(size / 86400))
-        amount = ngettext("%(n)s day", "%(n)s days", days) % {"n": days}
-    return (_("%(amount)s ago") if seconds > 0 else _("in %(amount)s")) % {"amount": amount}
+    length = next(length for limit, length in _UNITS if size < limit)
+    return _ago(length, max(1, round(size / length)), language, past=seconds > 0)
+
+
+# Up to so many seconds a time is said in units of so many seconds.
+_UNITS = ((3570, 60), (84600, 3600), (30 * 86400, 86400))
+
+
+@lru_cache(maxsize=512)
+def _ago(length: int, number: int, _language: str | None, *, past: bool) -> str:
+    units = {
+        60: _("%(n)s min"),
+        3600: _("%(n)s h"),
+        86400: ngettext("%(n)s day", "%(n)s days", number),
+    }
+    amount = units[length] % {"n": number}
+    return (_("%(amount)s ago") if past else _("in %(amount)s")) % {"amount": amount}
 
 
 @register.filter
