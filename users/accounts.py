@@ -9,20 +9,25 @@ from functools import cache
 from typing import Any
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.contrib.postgres.expressions import ArraySubquery
+from django.contrib.postgres.fields import DateTimeRangeField
+from django.db.models import Count, Exists, Func, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext as _
+from psycopg.types.range import Range
 
 from audit.operations import Reading
 from audit.targets import among
 from users.models import ApiKey, Restriction, Session, User
 
+_SPAN = Func("starts_at", "ends_at", function="tstzrange", output_field=DateTimeRangeField())
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person before the act. ``keys`` are those that work; ``restricted``: whether a restriction
-    of any kind holds; ``is_last``: no usable super admin would be left without them (see
-    ``users.staff.staffing``)."""
+    """A person before the act. ``keys`` are those that work; ``restrictions``: when those of any
+    kind hold that were not lifted; ``is_last``: no usable super admin would be left without them
+    (see ``users.staff.staffing``)."""
 
     target_id: int
     role: str
@@ -33,7 +38,7 @@ class Account:
     suspended: bool
     sessions: int
     keys: int
-    restricted: bool = False
+    restrictions: Sequence[Range[datetime]] = ()
     is_last: bool = False
 
 
@@ -53,7 +58,7 @@ def _facts() -> QuerySet[Any, tuple[Any, ...]]:
     """What is read of everybody, put together once: each page of a user asks for it."""
     people = User.objects.order_by("pk").annotate(
         suspended=is_suspended(),
-        restricted=Exists(_holding()),
+        holds=ArraySubquery(_unlifted().values(span=_SPAN)),
         session_count=_count(Session.objects.filter(user=OuterRef("pk"))),
         key_count=_count(ApiKey.objects.filter(user=OuterRef("pk"), revoked_at__isnull=True)),
     )
@@ -67,7 +72,7 @@ def _facts() -> QuerySet[Any, tuple[Any, ...]]:
         "suspended",
         "session_count",
         "key_count",
-        "restricted",
+        "holds",
     )
 
 
@@ -83,17 +88,16 @@ def _is_usable(password: str) -> bool:
 def is_suspended() -> Exists:
     """Whether a suspension holds, by the database's clock: whoever asks is about to decide, and the
     lock they wait for may take a while."""
-    return Exists(_holding().filter(kind=Restriction.Kind.SUSPENSION))
-
-
-def _holding() -> QuerySet[Restriction]:
-    """What restricts a person now."""
-    return Restriction.objects.filter(
+    held = _unlifted().filter(
         Q(ends_at__isnull=True) | Q(ends_at__gt=Now()),
-        user=OuterRef("pk"),
-        lifted_at__isnull=True,
+        kind=Restriction.Kind.SUSPENSION,
         starts_at__lte=Now(),
     )
+    return Exists(held)
+
+
+def _unlifted() -> QuerySet[Restriction]:
+    return Restriction.objects.filter(user=OuterRef("pk"), lifted_at__isnull=True)
 
 
 def _why_closed(row: Account, now: datetime) -> str:

@@ -84,7 +84,7 @@ def _lift_done(params: Mapping[str, Any], number: int) -> str:
 
 
 def _nothing_to_lift(row: Account, now: datetime) -> str:
-    return "" if row.restricted else _("Not restricted.")
+    return "" if any(now in span for span in row.restrictions) else _("Not restricted.")
 
 
 SUSPEND = Operation(
