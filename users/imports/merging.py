@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from users.imports.rows import legacy_name
+from users.imports.names import legacy_name
 from users.imports.values import instant
 
 Facts = Mapping[str, Any]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,19 +19,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from users.imports import values
+from users.imports.names import folded, usable_email, usable_name
 from users.imports.secrecy import Keeper, as_json, fingerprint
 from users.imports.values import Cell
 
 IMPORTED, KEPT, QUARANTINED = "imported", "kept", "quarantined"
 
 DEFAULT_ROOT_HASH = hashlib.sha256(b"chatnio123456").hexdigest()
-LONGEST_NAME = 150
-_LONGEST_LEGACY_NAME = 600
-_LONGEST_EMAIL = 254
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_ADDRESS = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+")
 _MOST_MONTHS = 2**31 - 1
-_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
 _LONGEST_KEY = 200
 _PREFIX = 11
 
@@ -328,62 +323,6 @@ def _quarantine(staged: Staged, reason: str, flag: str = "") -> None:
         return
     staged.state, staged.reason = QUARANTINED, reason
     staged.flags = (*staged.flags, flag or reason)
-
-
-def folded(value: str | None) -> str | None:
-    """Lower-cased as Unicode does, for counting collisions; None for what PostgreSQL cannot
-    hold."""
-    return value.lower() if value is not None and values.storable(value) else None
-
-
-def usable_name(raw: str | None, ref: int | None) -> tuple[str, tuple[str, ...]]:
-    """A username that a console can show, and what was odd about the old one.
-
-    Control characters, marks that turn the direction of writing, and what is no UTF-8 become
-    U+FFFD; a name of more than 150 characters is cut; nothing at all becomes ``user~<legacy id>``.
-    The exact old name still signs in.
-    """
-    if raw is None or not raw.strip():
-        return f"user~{ref}", ("no_username",)
-    shown = raw
-    if not raw.isprintable():
-        shown = "".join("\ufffd" if _unseen(character) else character for character in raw)
-    flags = []
-    if shown != raw:
-        flags.append("odd_username" if values.storable(raw) else "unreadable_username")
-    if len(shown) > LONGEST_NAME:
-        shown = f"{shown[:LONGEST_NAME]}~{ref}"
-        flags.append("long_username")
-    return shown, tuple(flags)
-
-
-def _unseen(character: str) -> bool:
-    if " " <= character <= "~":
-        return False
-    return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} or character in _BIDI
-
-
-def usable_email(raw: str | None) -> tuple[str | None, tuple[str, ...]]:
-    """An address that mail can be sent to, or None, and what was odd about the old one."""
-    if raw is None:
-        return None, ("null_email",)
-    address = raw.strip()
-    if not address:
-        return None, ("empty_email",)
-    if (
-        len(address) > _LONGEST_EMAIL
-        or not values.storable(address)
-        or not _ADDRESS.fullmatch(address)
-    ):
-        return None, ("invalid_email",)
-    return address, ()
-
-
-def legacy_name(exact: str | None, given: str) -> str | None:
-    """The exact old name where the given one differs; people sign in by it."""
-    if exact is None or exact == given or len(exact) > _LONGEST_LEGACY_NAME:
-        return None
-    return exact
 
 
 def subscription_flags(level: int, ends_at: datetime | None) -> list[str]:

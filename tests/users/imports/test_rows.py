@@ -4,7 +4,8 @@ from decimal import Decimal
 import pytest
 
 from tests.users.imports.deployments import SHANGHAI, sha256
-from users.imports.rows import DEFAULT_ROOT_HASH, Keys, Reader, usable_email, usable_name
+from users.imports.names import usable_email, usable_name
+from users.imports.rows import DEFAULT_ROOT_HASH, Keys, Reader
 from users.imports.secrecy import Keeper
 
 AS_OF = datetime(2026, 11, 20, 4, tzinfo=UTC)
