@@ -3,9 +3,11 @@
 import os
 import shutil
 import time
+import zlib
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGUMENTS = [
@@ -17,6 +19,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PAGES = "tests/browser/test_pages.py"
 NEEDS = {
     "browser": (lambda: Path(CHROMIUM).exists(), "apt-get install chromium"),
     "mariadb": (
@@ -37,7 +40,26 @@ def pytest_runtest_setup(item):
 def pytest_collection_modifyitems(items):
     """What takes longest begins first, so that no worker is left alone with it at the end."""
     slow = ("browser", "system", "mariadb")
-    items.sort(key=lambda item: not any(item.get_closest_marker(each) for each in slow))
+    items.sort(
+        key=lambda item: (
+            not item.nodeid.startswith(PAGES),
+            not any(item.get_closest_marker(each) for each in slow),
+        )
+    )
+
+
+class Halves(LoadFileScheduling):
+    """A file stays with one worker, but the pages of the console are shared by two: they would keep
+    one busy when all others are done."""
+
+    def _split_scope(self, nodeid):
+        half = zlib.crc32(nodeid.encode()) % 2 if nodeid.startswith(PAGES) else ""
+        return f"{super()._split_scope(nodeid)}{half}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return Halves(config, log)
 
 
 @pytest.fixture(scope="session")
