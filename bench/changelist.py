@@ -18,22 +18,16 @@ def main(samples: int) -> None:
     logging.disable(logging.INFO)
     from django.test import Client  # noqa: PLC0415 (after the setup)
 
-    from bench.table import measure  # noqa: PLC0415
+    from bench.pages import measure  # noqa: PLC0415
     from users.models import User  # noqa: PLC0415
 
     client = Client()
     client.force_login(User.objects.get(username="bench"))
     pages = -(-User.objects.count() // 50)
-    asked = {"first": "", "last": f"p={pages}", "search": "q=chen"}
     path = "/peer/users/user/"
-    print(
-        json.dumps(
-            {
-                name: measure(client, path, query, samples).milliseconds
-                for name, query in asked.items()
-            }
-        )
-    )
+    asked = {"first": path, "last": f"{path}?p={pages}", "search": f"{path}?q=chen"}
+    measured = measure(client, asked, samples)
+    print(json.dumps({name: each.milliseconds for name, each in measured.items()}))
 
 
 if __name__ == "__main__":

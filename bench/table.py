@@ -6,27 +6,23 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
-from django.db import connection
 from django.http import QueryDict
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now as time_now
 
+from bench.pages import Measured, measure, steadiness
 from bench.report import Case, case
+from coai_admin.console.wsgi import settle
 from users.models import User
 from users.roles import Role
 from users.services import create_user
 from users.table import USERS
 
-_WARM = 3
 FAST, ONE, ANY = 40, 120, 500  # ms; budgets of docs/architecture
 MOST_QUERIES = 12
 SLOWER = 12
@@ -82,13 +78,6 @@ TOGETHER = (
 )
 
 
-class Measured(NamedTuple):
-    """Of one page: 95 % of the answers took no longer, in milliseconds; and the queries of each."""
-
-    milliseconds: float
-    queries: int
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this measurement."""
     parser.add_argument("--samples", type=int, default=30, help="of each page (%(default)s)")
@@ -100,10 +89,10 @@ def run(options: argparse.Namespace) -> list[Case]:
     person = _viewer()
     client = Client()
     client.force_login(person)
-    measured = {
-        query: measure(client, reverse("users:list"), query, options.samples)
-        for query in _queries(person)
-    }
+    settle()  # as the web process does
+    table = reverse("users:list")
+    pages = {query: f"{table}?{query}" if query else table for query in _queries(person)}
+    measured = measure(client, pages, options.samples)
     slowest = max(measured.values(), key=lambda each: each.milliseconds)
     peer = _peer(options.samples)
     first = measured[""].milliseconds
@@ -132,9 +121,10 @@ def run(options: argparse.Namespace) -> list[Case]:
         case(
             "most queries", max(each.queries for each in measured.values()), "", limit=MOST_QUERIES
         ),
+        steadiness(),
     ]
     for query, each in sorted(measured.items(), key=lambda pair: -pair[1].milliseconds)[:12]:
-        print(f"{each.milliseconds:8.1f} ms  {each.queries} queries  {query[:90]}")
+        print(f"{each}  {query[:90]}")
     print(f"slowest {slowest.milliseconds:.1f} ms")
     return cases
 
@@ -165,24 +155,6 @@ def _queries(person: User) -> Iterator[str]:
     yield from FILTERS
     yield from (f"q={word}" for word in SEARCHES)
     yield from TOGETHER
-
-
-def measure(client: Client, path: str, query: str, samples: int) -> Measured:
-    """Ask for a page again and again, through every middleware and with everything drawn."""
-    address = f"{path}?{query}" if query else path
-    with CaptureQueriesContext(connection) as asked:
-        answer = client.get(address)
-    queries = len(asked)  # now: the next request empties the log
-    if answer.status_code != 200:
-        raise RuntimeError(f"{address} answered {answer.status_code}")
-    for _once in range(_WARM):
-        client.get(address)
-    times = []
-    for _once in range(samples):
-        began = time.perf_counter()
-        client.get(address)
-        times.append((time.perf_counter() - began) * 1000)
-    return Measured(statistics.quantiles(times, n=20, method="inclusive")[-1], queries)
 
 
 def _worst(name: str, measured: dict[str, Measured], queries: Iterable[str], limit: float) -> Case:

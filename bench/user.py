@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import logging
 from decimal import Decimal
+from urllib.parse import urlencode
 
 from django.test import Client
 from django.urls import reverse
@@ -13,9 +14,10 @@ from django.utils.timezone import now as time_now
 
 from audit.panels import Place
 from audit.registry import user_panels
+from bench.pages import Measured, measure, steadiness
 from bench.report import Case, case
-from bench.table import Measured, measure
 from billing.services import adjust_credits
+from coai_admin.console.wsgi import settle
 from users.models import User
 from users.restrictions.services import lift_restriction, suspend
 from users.roles import Role
@@ -41,21 +43,21 @@ def run(options: argparse.Namespace) -> list[Case]:
     client.force_login(viewer)
     person = _with_a_past(viewer)
     page = reverse("user", args=[person])
-    tabs = ["", *(f"tab={each.name}" for each in user_panels() if each.place is Place.TAB)]
-    pages = {
-        f"user page {tab}".strip(): measure(client, page, tab, options.samples) for tab in tabs
-    }
-    pages["quick look"] = measure(client, reverse("user_look", args=[person]), "", options.samples)
+    tabs = [f"tab={each.name}" for each in user_panels() if each.place is Place.TAB]
+    pages = {"user page": page, **{f"user page {tab}": f"{page}?{tab}" for tab in tabs}}
+    pages["quick look"] = reverse("user_look", args=[person])
     palette = reverse("palette")
-    found = {
-        f"palette: {text or 'nothing typed'}": measure(
-            client, palette, f"q={text.replace('@', '%40').replace(' ', '+')}", options.samples
-        )
+    texts = {
+        f"palette: {text or 'nothing typed'}": f"{palette}?{urlencode({'q': text})}"
         for text in TEXTS
     }
-    for name, each in {**pages, **found}.items():
-        print(f"{each.milliseconds:8.1f} ms  {each.queries} queries  {name}")
-    return [*_cases(pages), _slowest("palette", found), _most(found)]
+    settle()  # as the web process does
+    measured = measure(client, {**pages, **texts}, options.samples)
+    for name, each in measured.items():
+        print(f"{each}  {name}")
+    found = {name: measured[name] for name in texts}
+    shown = {name: measured[name] for name in pages}
+    return [*_cases(shown), _slowest("palette", found), _most(found), steadiness()]
 
 
 def _cases(pages: dict[str, Measured]) -> list[Case]:
