@@ -2,8 +2,10 @@
 
 import hashlib
 import re
+from datetime import timedelta
 
 import pytest
+from django.utils.timezone import now as time_now
 from playwright.sync_api import expect
 
 from tests.browser.conftest import session_of
@@ -120,13 +122,28 @@ def test_masked_roles_see_masked_addresses_and_cannot_sort_by_them(visit, role):
     expect(page.get_by_role("columnheader", name="Email").get_by_role("link")).to_have_count(0)
     expect(page.get_by_role("columnheader", name="Username").get_by_role("link")).to_have_count(1)
     expect(page.get_by_role("checkbox", name="Select ana")).to_have_count(0)
-    staff = page.get_by_role("columnheader", name="Admin")
+    page.get_by_role("link", name="Columns").click()
+    staff = page.get_by_role("checkbox", name="Admin", exact=True)
+    expect(page.get_by_role("checkbox", name="Months", exact=True)).to_have_count(1)
     expect(staff).to_have_count(0 if role == Role.SUPPORT else 1)
+    page.keyboard.press("Escape")
     assert "silva" not in page.content()
     search(page, "ana.silva@mailbox.example")
     expect(names(page)).to_have_text(["ana"])
     search(page, "silva")
     expect(page.get_by_text("No user matches")).to_be_visible()
+
+
+def test_usual_columns_need_no_sideways_scrolling_at_1440_pixels(desk, admin):
+    mei = make_user("W" * 24, email=f"{'w' * 40}@mailbox.example")
+    give(mei, "123456.78")
+    until = time_now() + timedelta(days=400)
+    suspend([mei.pk], actor=admin, reason="x", reason_code="spam", ends_at=until, now=time_now())
+    desk.set_viewport_size({"width": 1440, "height": 900})
+    desk.goto(f"{USERS}?sort=status")
+    expect(row_of(desk, mei)).to_contain_text("Suspended to")
+    beside = "sheet => sheet.scrollWidth - sheet.clientWidth"
+    assert desk.locator(".sheet.grow").evaluate(beside) == 0
 
 
 def test_id_is_copied(desk):

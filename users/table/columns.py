@@ -138,6 +138,7 @@ _HAS_EMAIL = Q(IsNull(Lower("email"), False))  # noqa: FBT003 (a lookup takes it
 _standing: dict[str, Any] = {"where": Q(standing__isnull=False), "tie": "standing__user_id"}
 _statistics: dict[str, Any] = {"where": Q(statistics__isnull=False), "tie": "statistics__user_id"}
 
+# Those of the beginning fit a window of 1440 px: more are chosen by whoever wants them.
 COLUMNS = (
     Column(
         name="username",
@@ -201,6 +202,7 @@ COLUMNS = (
     Column(
         name="subscription",
         label=_("Subscription"),
+        default=False,
         kind=Kind.STATE,
         read=_subscription,
         sort=Sort(
@@ -213,6 +215,7 @@ COLUMNS = (
     Column(
         name="months",
         label=_("Months"),
+        default=False,
         kind=Kind.NUMBER,
         read=lambda now: MONTHS,
         sort=Sort(key=MONTHS, field=BigIntegerField(), **_standing),
@@ -250,12 +253,14 @@ COLUMNS = (
     Column(
         name="country",
         label=_("Country"),
+        default=False,
         read=lambda now: _text("country"),
         sort=Sort(key="country", field=TextField()),
     ),
     Column(
         name="role",
         label=_("Admin"),
+        default=False,
         sight=staff_facts,
         read=lambda now: NullIf(F("role"), Value(roles.Role.NONE.value), output_field=TextField()),
         sort=Sort(
