@@ -275,3 +275,12 @@ def test_error_page_without_a_request_says_its_sentence(code):
         assert "“colour” is wrong &lt;" in shown
     if code >= 500:
         assert 'data-copy="R1"' in shown
+
+
+def test_diff_escapes_both_sides_and_names_nothing():
+    shown = console.diff("<b>", None)
+    assert "<del>&lt;b&gt;</del>" in shown
+    assert '<ins class="blank">nothing</ins>' in shown
+    assert '<del class="blank">nothing</del>' in console.diff("", "0")
+    assert "<ins>0</ins>" in console.diff("", 0)
+    assert "<del><i></del>" in console.diff(mark_safe("<i>"), 1)

@@ -19,7 +19,7 @@ from django.contrib.messages.storage.base import Message
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
@@ -265,6 +265,30 @@ def banner_kind(message: Message) -> str:
         if kind in (message.extra_tags or "").split():
             return kind
     return {"success": "good", "warning": "warn", "error": "bad"}.get(message.level_tag, "info")
+
+
+@register.simple_tag
+def diff(before: object, after: object) -> SafeString:
+    """Show what was before and what is after; None and "" as the word "nothing"."""
+    words = _words_of_diff(get_language())
+    return SafeString(
+        f'<span class="diff">{words[0]}{_side("del", before, words[2])}'
+        f"{words[1]}{_side('ins', after, words[2])}</span>"
+    )
+
+
+@lru_cache(maxsize=16)
+def _words_of_diff(_language: str | None) -> tuple[str, str, str]:
+    def hush(word: str) -> str:
+        return f'<span class="hush">{escape(word)}</span>'
+
+    return hush(_("before")), f"{icon('arrow', 12)}{hush(_('after'))}", escape(_("nothing"))
+
+
+def _side(tag: str, value: object, nothing: str) -> str:
+    if value is None or value == "":
+        return f'<{tag} class="blank">{nothing}</{tag}>'
+    return f"<{tag}>{conditional_escape(value if isinstance(value, str) else str(value))}</{tag}>"
 
 
 @register.simple_tag
