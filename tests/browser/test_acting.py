@@ -10,7 +10,7 @@ from billing.models import Account
 from tests.browser.conftest import session_of
 from tests.browser.table import USERS, give, menu_of, row_of
 from tests.factories import make_session, make_staff, make_user
-from users.models import Session
+from users.models import Session, Tag
 from users.roles import Role
 
 pytestmark = [
@@ -132,3 +132,15 @@ def test_masked_address_is_revealed_for_a_reason(visit):
     expect(page.get_by_text("ana.silva@mailbox.example")).to_be_visible()
     page.goto("/admin/audit/")
     expect(page.get_by_role("row", name=re.compile("She wrote from it"))).to_be_visible()
+
+
+def test_tags_that_exist_are_offered_behind_those_already_written(desk):
+    Tag.objects.bulk_create(Tag(name=name) for name in ("vip", "needs a call", "needy"))
+    ana = make_user("ana")
+    desk.goto(f"/admin/users/{ana.pk}/users.tag/")
+    field = desk.get_by_label("Put on")
+    field.press_sequentially("vip, nee")
+    options = desk.locator("#id_add_field datalist option")
+    expect(options).to_have_count(2)
+    values = [option.get_attribute("value") for option in options.all()]
+    assert values == ["vip, needs a call", "vip, needy"]

@@ -1,5 +1,7 @@
 """Tags: put on, taken off, undone exactly."""
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -108,3 +110,13 @@ def test_tag_leads_from_the_user_page_to_everybody_who_has_it(name):
     page = client.get(reverse("users:list") + tagged(name)).text
     assert f'id="row-{user.pk}"' in page
     assert f'id="row-{other.pk}"' not in page
+
+
+def test_existing_tags_are_offered_as_they_are():
+    Tag.objects.bulk_create(Tag(name=name) for name in ("Needs a call", "needy", "vip"))
+    client = Client()
+    client.force_login(make_staff(Role.SUPPORT))
+    html = client.get(reverse("users:complete"), {"tag": " NEE"}).content.decode()
+    assert re.findall(r'data-text="([^"]*)"', html) == ["Needs a call", "needy"]
+    field = str(TagForm(now=now())["add"])
+    assert f'data-completes="{reverse("users:complete")}?tag="' in field

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.urls import reverse_lazy
+from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -42,11 +44,14 @@ class RenameForm(OperationForm):
     )
 
 
+_TAGS_BEGUN = format_lazy("{}?tag=", reverse_lazy("users:complete"))
+
+
 class TagsField(forms.Field):
     """Tags, separated by commas; a program may send a list. Cleans to a list without repetitions,
     whatever the case."""
 
-    widget = forms.TextInput(attrs={"autocomplete": "off"})
+    widget = forms.TextInput(attrs={"autocomplete": "off", "data-completes": _TAGS_BEGUN})
 
     def clean(self, value: Any) -> list[str]:
         parts = value if isinstance(value, list | tuple) else str(value or "").split(",")

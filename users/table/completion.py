@@ -26,6 +26,11 @@ class Offer(NamedTuple):
     more: bool = False
 
 
+def tags(begun: str) -> list[Offer]:
+    """The tags that begin so, for a field of tags: as they are, without quotation marks."""
+    return [Offer(name, hint, 0) for name, hint in _tags(begun.strip())]
+
+
 def offers(text: str, viewer: Reader) -> list[Offer]:
     """What may be written at the end of ``text``, which reaches to the cursor; nothing inside a
     quotation and behind a space."""

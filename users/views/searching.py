@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from users.access import permission
 from users.requests import StaffRequest
-from users.table.completion import offers
+from users.table.completion import offers, tags
 from users.table.words import values_for, words_for
 from users.views.users import BROWSE
 
@@ -27,6 +27,8 @@ def words(request: StaffRequest) -> HttpResponse:
 @permission(BROWSE)
 @require_safe
 def complete(request: StaffRequest) -> HttpResponse:
-    """What may follow ``q``, the text of the box up to the cursor: the options of a list box."""
-    text = request.GET.get("q", "")[:_LONGEST]
-    return render(request, "users/_query_offers.html", {"offers": offers(text, request.user)})
+    """What may follow ``q``, the text of the box up to the cursor, or which tags begin with
+    ``tag``: the options of a list box."""
+    text, begun = request.GET.get("q", "")[:_LONGEST], request.GET.get("tag")
+    found = offers(text, request.user) if begun is None else tags(begun[:_LONGEST])
+    return render(request, "users/_query_offers.html", {"offers": found})

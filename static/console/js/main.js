@@ -16,3 +16,4 @@ import "./requests.js";
 import "./session.js";
 import "./step-up.js";
 import "./scrolled.js";
+import "./completes.js";
