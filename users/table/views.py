@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from time import monotonic
 from typing import NamedTuple
 
@@ -105,6 +106,7 @@ class Tabs:
     more: bool
 
 
+@lru_cache(maxsize=256)
 def kept_of(query: str) -> str:
     """What a view keeps of a query string: filters and order."""
     parameters = QueryDict(query, mutable=True)
