@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from tests import storms
+
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGUMENTS = [
     "--disable-gpu",
@@ -30,16 +32,21 @@ NEEDS = {
 
 
 def pytest_runtest_setup(item):
-    """A test whose program is missing is skipped, and says the remedy; in CI it fails."""
+    """A test whose program is missing is skipped, and says the remedy; in CI it fails. A storm that
+    has no time left is skipped."""
     for marker, (there, remedy) in NEEDS.items():
         if item.get_closest_marker(marker) and not there():
             outcome = pytest.fail if os.environ.get("COAI_CI") else pytest.skip
             outcome(f"No {marker} on this machine: {remedy}")
+    if item.get_closest_marker("storm") and storms.over():
+        pytest.skip("Not in this share of the storms: COAI_STORM_SECONDS are over")
 
 
 def pytest_collection_modifyitems(items):
     """What takes longest begins first, so that no worker is left alone with it at the end."""
     slow = ("browser", "system", "mariadb")
+    if not storms.WHOLE:
+        items[:] = storms.shuffled(items)
     items.sort(
         key=lambda item: (
             not item.nodeid.startswith(PAGES),

@@ -8,12 +8,13 @@ would make every later answer a 401, so that is counted as a failure.
 from __future__ import annotations
 
 import time
+from itertools import product
 
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import Phase as HypothesisPhase
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
@@ -26,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from coai_admin.wsgi import application
+from tests import storms
 from tests.api.conftest import in_session, make_service_key
 from tests.factories import make_users
 from users.api.document import document
@@ -54,22 +56,23 @@ def session_headers():
 
 
 def hammer(headers, examples, checks=CHECKS, cookies=None):
-    """Send ``examples`` cases of each kind to each address. Returns the statuses by number."""
+    """Send ``examples`` cases of each kind to each address, or to those a share of the storms has
+    time for. Returns the statuses by number."""
     schema = schemathesis.openapi.from_dict(document())
     schema.app = application
     seen = {}
-    for result in schema.get_all_operations():
-        for mode in BOTH:
-            _hammer_one(result.ok(), mode, examples, checks, seen, headers, cookies)
+    addresses = [result.ok() for result in schema.get_all_operations()]
+    for address, mode in storms.take(list(product(addresses, BOTH))):
+        _hammer_one(address, mode, examples, checks, seen, headers, cookies)
     return seen
 
 
 def _hammer_one(operation, mode, examples, checks, seen, headers, cookies):
+    @seed(storms.SEED)
     @settings(
         max_examples=examples,
         deadline=None,
         database=None,
-        derandomize=True,
         suppress_health_check=list(HealthCheck),
         phases=[HypothesisPhase.generate],
     )
@@ -97,8 +100,10 @@ def plenty(settings):
 
 
 def check(seen, cases):
-    assert sum(seen.values()) >= cases, seen
-    assert seen.get(200, 0) > 0, seen
+    if storms.WHOLE:
+        assert sum(seen.values()) >= cases, seen
+        assert seen.get(200, 0) > 0, seen
+    assert seen
     assert not seen.get(401), seen  # the caller was always let in
     assert not [status for status in seen if status >= 500], seen
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests import storms
 from tests.billing.machine import LedgerMachine
 
 pytestmark = pytest.mark.django_db
@@ -18,6 +19,7 @@ def test_ledger_agrees_with_a_plain_one_after_every_step():
 
 @pytest.mark.storm
 def test_ledger_agrees_with_a_plain_one_for_long():
-    run_state_machine_as_test(
-        LedgerMachine, settings=settings(max_examples=1_000, stateful_step_count=40, **_ALWAYS)
-    )
+    for _part in storms.take(range(50)):
+        run_state_machine_as_test(
+            LedgerMachine, settings=settings(max_examples=20, stateful_step_count=40, **_ALWAYS)
+        )
