@@ -60,7 +60,8 @@ class Operation:
     the preview. ``inverse``: the procedure that undoes it over its receipts. ``many``: whether it
     makes sense for several. ``needs_seen``: whether people must say which versions they saw.
     ``also(params, ids, now)``: the permissions that these parameters and
-    targets need beside its own.
+    targets need beside its own. ``undone_as``: the permission that undoing what a colleague did
+    needs beside its own, where that is an act of its own (who undoes a suspension lifts it).
     """
 
     procedure: Procedure
@@ -79,6 +80,7 @@ class Operation:
     obstacles: Callable[[Sequence[int], datetime], Mapping[int, str]] | None = None
     caution: Callable[[Sequence[int], datetime], str] | None = None
     also: Callable[[Mapping[str, Any], Sequence[int], datetime], Sequence[str]] | None = None
+    undone_as: str = ""
     target: str = "user"
 
     @property
@@ -92,6 +94,12 @@ class Operation:
         is asked for it. What the role lacks is refused elsewhere, by guards and caps."""
         many = [ON_MANY] if len(ids) > 1 else []
         return [self.code, *many, *(self.also(params, ids, now) if self.also else ())]
+
+    def permissions_to_undo(self, act: Act, actor: Actor) -> list[str]:
+        """The same for undoing an act of this kind."""
+        many = [ON_MANY] if act.changed > 1 else []
+        as_another = [self.undone_as] if self.undone_as and not did(actor, act) else []
+        return [self.code, *many, *as_another]
 
 
 WhyNot = Callable[[Any, datetime], str]
@@ -231,6 +239,8 @@ def why_not_undo(operation: Operation | None, act: Act, *, actor: Actor, now: da
         return _("Your role acts on one user at a time.")
     if not did(actor, act) and _rank_of_who_did(act) > actor.rank:
         return _("Somebody who ranks above you did this.")
+    if not all(map(actor.may, operation.permissions_to_undo(act, actor))):
+        return _("Your role does not allow this.")
     if hasattr(act, "undone_by"):
         return _("It was undone already.")
     if now - act.created_at > UNDO_FOR:

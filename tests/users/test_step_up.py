@@ -19,7 +19,7 @@ from tests.factories import make_key, make_staff, make_user, make_users
 from tests.users.codes import enrolled
 from tests.users.conftest import PASSWORD, Visitor, person
 from users import roles
-from users.models import Session
+from users.models import Session, User
 from users.restrictions import services
 from users.roles import Role
 from users.sessions.store import digest
@@ -194,6 +194,25 @@ def test_undo_of_an_act_that_needs_step_up_asks(boss, clock):
     assert boss.get(page).status_code == 200
     assert boss.send(reverse("operate:undo", args=[act.pk])).status_code == 302
     assert Act.objects.filter(undoes=act).exists()
+
+
+def test_undo_of_a_suspension_by_a_colleague_asks_as_lifting_it_does(boss):
+    target, mine = make_user(), make_user()
+    words = {"reason_code": "spam", "ends_at": None, "reason": "spam wave"}
+    owner = User.objects.get(username="boss")
+    services.suspend([target.pk], actor=make_staff(), **words)
+    services.suspend([mine.pk], actor=owner, **words)
+    theirs, own = Act.objects.order_by("created_at")
+    before = checksum.database()
+    for url in (reverse("operate:undo", args=[theirs.pk]), f"/api/v1/acts/{theirs.pk}/undo/"):
+        answer = boss.send(url, {"reason": "a slip"})
+        assert answer.status_code == 403 or answer.headers["Location"].startswith(CONFIRM)
+    assert checksum.database() == before
+    assert boss.send(reverse("operate:undo", args=[own.pk])).status_code == 302
+    assert Act.objects.get(undoes=own).actor == owner
+    confirm(boss)
+    assert boss.send(reverse("operate:undo", args=[theirs.pk])).status_code == 302
+    assert Act.objects.filter(undoes=theirs).exists()
 
 
 def test_fragment_gets_the_address_of_a_dialog_and_nothing_is_written(boss):

@@ -159,9 +159,9 @@ class Undo(ApiView):
     def post(self, request: Request, act_id: uuid.UUID) -> HttpResponse:
         act = visible(self, act_id)
         require(self.caller, act.code)
-        self.step_up(act.code)
-        if act.changed > 1:
-            self.step_up(MANY)
+        operation = registered()[act.code]
+        for needed in operation.permissions_to_undo(act, self.caller):
+            self.step_up(needed)
         key = _key(self, required=act.code.startswith(MONEY))
         body = self.body()
         if wrong := list(bodies.mistakes(bodies.undo(), body)):
@@ -169,7 +169,6 @@ class Undo(ApiView):
         reason = body["reason"].strip()
         if not 0 < len(reason) <= bodies.LONGEST_REASON:
             raise wrong_body([mistake("/reason", _("Write why, in up to 500 letters."))])
-        operation = registered()[act.code]
 
         def run() -> Receipts:
             return operations.undo(operation, act, actor=self.caller, now=self.now, reason=reason)

@@ -100,6 +100,7 @@ SUSPEND = Operation(
     cap=short_unless_allowed,
     obstacles=accounts.NOT_CLOSED,
     also=long_or_of_staff,
+    undone_as=restricting.LIFT.code,
 )
 LIFT_RESTRICTION = Operation(
     procedure=restricting.LIFT,

@@ -109,9 +109,8 @@ def undo(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     operation = registered().get(act.code)
     if operation is None or not request.user.may(act.code):
         raise PermissionDenied(_("Your role does not allow this."))
-    many = ["audit.act_on_many"] if act.changed > 1 else []
     here = reverse("operate:act", args=[act.pk])
-    if ask := confirm_first(request, act.code, *many, back=here):
+    if ask := confirm_first(request, *operation.permissions_to_undo(act, request.user), back=here):
         return ask
     try:
         receipts = operations.undo(
