@@ -10,11 +10,13 @@ from django.urls import reverse
 from django.utils.timezone import now as time_now
 
 from audit.models import AuditEntry, AuditPersonal, OutboxMessage
+from audit.people import SYSTEM
 from tests import checksum
 from tests.factories import make_staff, make_user
 from users.invitations import inviting
 from users.invitations.inviting import InvitationRefused
-from users.models import Invitation, User
+from users.models import Invitation, Restriction, User
+from users.restrictions import services
 from users.roles import Role
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_hashes")]
@@ -348,3 +350,14 @@ def test_list_takes_as_many_statements_for_three_as_for_one(boss, django_assert_
 
 def test_unknown_parameter_is_a_400(boss):
     assert as_(boss).get(f"{LIST}?state=open").status_code == 400
+
+
+def test_invitation_of_somebody_suspended_opens_nothing_until_they_are_free(post, boss, visitor):
+    letter = letter_to(post, boss)
+    services.suspend([boss.pk], actor=SYSTEM, reason_code="spam", ends_at=None, reason="stolen")
+    before = checksum.database()
+    assert visitor.get(letter.path).status_code == 410
+    assert visitor.send(letter.path, TYPED).status_code == 410
+    assert checksum.database() == before
+    Restriction.objects.update(lifted_at=time_now())
+    assert visitor.send(letter.path, TYPED).status_code == 302

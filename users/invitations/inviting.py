@@ -18,7 +18,7 @@ from audit import record
 from users import mail, tokens
 from users.email import addresses
 from users.mail import Letter
-from users.models import Invitation, User
+from users.models import Invitation, Restriction, User
 from users.passwords.checking import set_password
 from users.roles import ROLES, Role, rank
 from users.services import create_user
@@ -216,11 +216,14 @@ _WHY_NOT: dict[Life, str | Promise] = {
 
 def why_not_join(invitation: Invitation, now: datetime) -> str:
     """Why nobody can join by this invitation; empty when somebody can. It falls with the right of
-    whoever wrote it."""
+    whoever wrote it, and rests while they are suspended."""
     inviter = invitation.invited_by
     if why := _WHY_NOT.get(life(invitation, now)):
         return str(why)
     if inviter is None or invitation.role not in roles_open_to(inviter):
+        return str(_WHY_NOT[Life.REVOKED])
+    suspended = User.objects.restricted(Restriction.Kind.SUSPENSION, now)
+    if suspended.filter(pk=inviter.pk).exists():
         return str(_WHY_NOT[Life.REVOKED])
     return ""
 
