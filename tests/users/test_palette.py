@@ -170,3 +170,10 @@ def test_cost_is_the_same_for_one_and_for_three(size, django_assert_num_queries)
     client = as_role()
     with django_assert_num_queries(7):
         client.get(URL, {"q": "ana"}, headers=HTMX)
+
+
+def test_numbers_of_thousands_of_digits_are_no_ids():
+    client, digits = as_role(), "9" * 5_000
+    assert client.get(URL, {"user": digits}).status_code == 400
+    assert client.get(reverse("users:list"), {"id": digits}).status_code == 400
+    assert client.get("/api/v1/users/", {"id": digits}).status_code == 400

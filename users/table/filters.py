@@ -42,6 +42,8 @@ from users.table.columns import (
 )
 from users.table.meanings import ADDRESS, BIGGEST_ID, DOMAIN, Asked
 
+_NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)  # Python reads no number of thousands of digits
+
 
 class WordsField(forms.CharField):
     """Words with commas or spaces between them, as a list."""
@@ -65,7 +67,7 @@ class IdsField(WordsField):
     """Ids of users."""
 
     def word(self, text: str) -> int:
-        if not (text.isascii() and text.isdigit() and int(text) <= BIGGEST_ID):
+        if not (_NUMBER.fullmatch(text) and int(text) <= BIGGEST_ID):
             raise ValidationError(_("“%(word)s” is not an ID.") % {"word": text[:40]})
         return int(text)
 

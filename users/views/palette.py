@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from django.core.exceptions import BadRequest
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -18,6 +20,7 @@ from users.table.meanings import BIGGEST_ID
 from users.views.users import BROWSE, KEY
 
 _PARAMETERS = {"q", "user"}
+_NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)  # Python reads no number of thousands of digits
 
 
 @permission(BROWSE)
@@ -49,6 +52,6 @@ def _about(request: StaffRequest) -> int | None:
     text = request.GET.get("user", "")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and int(text) <= BIGGEST_ID):
+    if not (_NUMBER.fullmatch(text) and int(text) <= BIGGEST_ID):
         raise BadParameter(_("“user” is not the ID of a user."))
     return int(text)
