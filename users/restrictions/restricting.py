@@ -23,6 +23,9 @@ from users.staff import staffing
 
 SUSPENSION = Restriction.Kind.SUSPENSION.value
 _END_ACCESS = ("users.suspend", "users.close")
+# Who waited for somebody else's act was asked before it, and yet does not come before it: what that
+# act imposed holds for them too.
+_AT_ONCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def _live(row: AccessRow, kind: str, now: datetime) -> list[Held]:
         held
         for held in row.held
         if held.kind == kind
-        and held.starts_at <= now
+        and held.starts_at <= now + _AT_ONCE
         and (held.ends_at is None or now < held.ends_at)
     ]
 
@@ -150,7 +153,7 @@ def _lasts(held: Held, ends_at: datetime | None) -> bool:
     twice means one."""
     if held.ends_at is None or ends_at is None:
         return held.ends_at is None
-    return held.ends_at >= ends_at - timedelta(minutes=1)
+    return held.ends_at >= ends_at - _AT_ONCE
 
 
 def _write_suspend(changes: Sequence[tuple[AccessRow, Change]], act: ActContext) -> dict[int, Any]:
@@ -310,9 +313,9 @@ def give_back_keys(ids: Sequence[int], act: ActContext) -> None:
     """While an act is undone: the keys that it revoked, or another one that was undone meanwhile,
     work again, unless the account is closed or a suspension still holds."""
     freed = User.objects.filter(pk__in=ids, closed_at__isnull=True)
-    _taken(freed.unrestricted(SUSPENSION, act.now), act.undoes).update(
-        revoked_at=None, revoked_by_act=None
-    )
+    for moment in (act.now, act.now + _AT_ONCE):
+        freed = freed.unrestricted(SUSPENSION, moment)
+    _taken(freed, act.undoes).update(revoked_at=None, revoked_by_act=None)
 
 
 def _is_over(restriction: Restriction, now: datetime) -> bool:
