@@ -332,6 +332,7 @@ def test_same_key_for_another_request_is_a_409(admin):
     before = checksum.database()
     answer = admin.send(ADJUST, gift(target, delta="13"), key="k")
     assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_conflict")
+    assert "“k”" in answer.json()["detail"]
     assert checksum.database() == before
 
 

@@ -17,7 +17,7 @@ from audit.operations import Operation
 from audit.procedures import Receipts, TargetReceipt
 from audit.registry import operations as registered
 from audit.reports import INSPECT
-from billing.idempotency import digest, once
+from billing.idempotency import IdempotencyConflict, digest, once
 from coai_admin.console.masks import HIDDEN, masked_email
 from users.access import Access
 from users.api import bodies
@@ -233,7 +233,10 @@ def _once(view: ApiView, key: str, run: Callable[[], dict[str, Any]]) -> HttpRes
 
     request = view.http_request
     asked = digest(request.method, request.path, plain(view.body()))
-    body = once(f"api {name_of(view.caller)} {key}", asked, first, now=view.now)
+    try:
+        body = once(f"api {name_of(view.caller)} {key}", asked, first, now=view.now)
+    except IdempotencyConflict as conflict:
+        raise IdempotencyConflict(key) from conflict  # named as its sender named it
     return answer(body, headers={"Idempotency-Replayed": "true"} if replayed else None)
 
 
