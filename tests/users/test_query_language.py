@@ -195,11 +195,14 @@ def test_ids_are_found_singly_and_as_a_range(crowd, viewer):
         ("％_％", ""),
         ("100%", "100％"),
         ("name:xyz*＼", ""),
-        ("-jose", "Große_Straße Nguyễn 名前 100％"),
+        ("el", ""),
+        ("ela", "Élan"),
+        ("él", "Élan"),
+        ("-jose", "Große_Straße Nguyễn 名前 100％ Élan"),
     ],
 )
 def test_names_are_found_whatever_their_accents(text, hits, viewer):
-    names = ("José", "JOSE", "josé̱", "Große_Straße", "Nguyễn", "名前", "100％")
+    names = ("José", "JOSE", "josé̱", "Große_Straße", "Nguyễn", "名前", "100％", "Élan")
     users = {make_user(f"kept{number}").pk: name for number, name in enumerate(names)}
     for pk, name in users.items():
         User.objects.filter(pk=pk).update(username=name)

@@ -19,11 +19,11 @@ $$
 """
 
 
-def plain_text(name):
+def plain_text(name: models.F) -> models.Func:
     return models.Func(name, function="users_plain_text", output_field=models.TextField())
 
 
-def octets(name):
+def octets(name: models.F) -> models.Func:
     return models.Func(name, function="octet_length", output_field=models.IntegerField())
 
 

@@ -158,8 +158,13 @@ def months_between(bounds: Bounds) -> Q:
 
 def holding(field: str, text: str) -> Q:
     """Rows whose text holds this one, whatever the case. Under three letters the trigram index
-    finds beginnings only."""
-    return _alike(field, (text, _ANYTHING) if len(text) < 3 else (_ANYTHING, text, _ANYTHING))
+    finds beginnings only, and so many of them that nobody waits until each was read without its
+    accents: "el" finds no Élan, "ela" and "él" do."""
+    if len(text) >= 3:
+        return _alike(field, (_ANYTHING, text, _ANYTHING))
+    if text.isascii():
+        return _named(field) & Q(_like(Upper(F(field)), Upper, (text, _ANYTHING)))
+    return _alike(field, (text, _ANYTHING))
 
 
 def like(field: str, pattern: Pattern) -> Q:
@@ -172,11 +177,16 @@ def like(field: str, pattern: Pattern) -> Q:
     return _alike(field, (pattern.pieces[0], *between))
 
 
+def _named(field: str) -> Q:
+    """Rows that have this text: said apart, so that the opposite takes in those without any."""
+    return Q() if field == "username" else Q(**{f"{field}__isnull": False})
+
+
 def _alike(field: str, parts: Sequence[str | None]) -> Q:
     """``parts``: texts, and None for anything between them. Names are compared without accents; for
     those of ASCII letters this is what their capitals say."""
-    if field != "username":  # Named apart, so that the opposite takes in rows without any text.
-        return Q(**{f"{field}__isnull": False}) & Q(_like(Upper(F(field)), Upper, parts))
+    if field != "username":
+        return _named(field) & Q(_like(Upper(F(field)), Upper, parts))
     accented = Q(_like(plain_text(F(field)), plain_text, parts))
     return Q(_like(Upper(F(field)), plain_text, parts)) | (beyond_ascii(field) & accented)
 
