@@ -9,6 +9,9 @@ ACTIONS = (
     Action("account.choose_password", _("Choose a password by a link"), Kind.ACCESS, "lock"),
     Action("account.verify_email", _("Verify an address by a link"), Kind.ACCESS, "mail"),
     Action("account.keep_email", _("Keep an address by a link"), Kind.ACCESS, "mail"),
+    Action(
+        "account.void_password", _("Void the password with a kept address"), Kind.ACCESS, "lock"
+    ),
     Action("users.invite", _("Invite"), Kind.CHANGE, "mail"),
     Action("users.revoke_invitation", _("Revoke an invitation"), Kind.CHANGE, "mail"),
     Action("users.accept_invitation", _("Accept an invitation"), Kind.ACCESS, "user-plus"),

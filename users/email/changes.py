@@ -161,9 +161,12 @@ def verify(change: EmailChange, *, keep_session: str | None, now: datetime) -> N
 
 
 @transaction.atomic
-def keep(change: EmailChange, *, now: datetime) -> None:
+def keep(change: EmailChange, *, now: datetime) -> EmailChange:
     """The old address stays, or is restored: for its owner, by the link that went there. Whatever
-    changed after this change is undone too, sessions and links to choose a password end.
+    changed after this change is undone too, sessions and links to choose a password end. Passwords
+    are above this room: ``users.passwords.recovering`` is what the link calls.
+
+    Returns the change as it was found, with its user, both locked.
 
     Raises LinkOver, also where somebody has taken the address meanwhile.
     """
@@ -177,6 +180,7 @@ def keep(change: EmailChange, *, now: datetime) -> None:
     password_links.revoke([user.pk], now=now)
     ended = end_sessions([user.pk])
     _record("account.keep_email", change, [was, user.email], ended, now)
+    return change
 
 
 def _readdress(user: User, email: str | None, *, now: datetime) -> None:

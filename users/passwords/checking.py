@@ -79,6 +79,17 @@ def set_password(user: User, password: str, *, now: datetime) -> None:
     sessions are the caller's affair."""
     with one_hash():
         user.password = make_password(password)
+    _store(user, now=now)
+
+
+def void_password(user: User, *, now: datetime) -> None:
+    """Take a locked user's password away: none matches until they choose one by a link, so none is
+    due either. Links by which one could be chosen end; sessions are the caller's affair."""
+    user.set_unusable_password()
+    _store(user, now=now)
+
+
+def _store(user: User, *, now: datetime) -> None:
     user.password_changed_at = now
     user.must_change_password = False
     user.save(update_fields=["password", "password_changed_at", "must_change_password"])

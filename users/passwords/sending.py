@@ -3,6 +3,7 @@ its letter, and what happens when the link is followed. Staff never see or set a
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,6 +81,14 @@ def _write(changes: Sequence[tuple[LinkRow, Change]], act: ActContext) -> dict[i
     return {link.user_id: {"link": link.pk} for link in links}
 
 
+def mail_link(user: User, *, now: datetime) -> PasswordLink:
+    """Mail a locked user a link that no colleague asked for, in the caller's transaction; the user
+    must have an address. Links that are still open are revoked."""
+    [link] = password_links.make({user.pk: str(user.email)}, act_id=uuid.uuid4(), now=now)
+    mail.send("password_link", link.pk, now=now)
+    return link
+
+
 @dataclass(frozen=True, slots=True)
 class SentRow:
     """The link that an act sent to one user, as it is now; None when it is gone."""
@@ -153,6 +162,7 @@ def letter(link_id: int, written_at: datetime, now: datetime) -> Letter | None:
         context={
             "name": mail.one_line(link.user.username),
             "until": f"{date_format(link.expires_at, 'j M Y, H:i')} UTC",
+            "has_password": link.user.has_usable_password(),
         },
         link=mail.link_to("account:choose_password", password_links.token_of(link)),
         link_label=_("Choose a new password"),

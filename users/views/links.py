@@ -30,7 +30,7 @@ from users.invitations.forms import JoinForm
 from users.invitations.inviting import InvitationRefused
 from users.models import User
 from users.password_links import Life
-from users.passwords import sending
+from users.passwords import recovering, sending
 from users.passwords.checking import TooBusy
 
 View = Callable[..., HttpResponse]
@@ -135,12 +135,18 @@ def keep_email(request: HttpRequest, token: str) -> HttpResponse:
         return over(request)
     if why := changes.why_not(change, changes.KEEP, now):
         return over(request, why)
+    voided = False
     if request.method == "POST":
         try:
-            changes.keep(change, now=now)
+            voided = recovering.keep_address(change, now=now)
         except LinkOver as error:
             return over(request, str(error))
-    context = {"name": change.user.username, "email": change.old_email, "to": change.new_email}
+    context = {
+        "name": change.user.username,
+        "email": change.old_email,
+        "to": change.new_email,
+        "voided": voided,
+    }
     return render(request, "account/keep_email.html", _done(request) | context)
 
 
