@@ -24,6 +24,8 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from django.db.models.functions import Cast
 
+from coai_admin.console.characters import storable
+
 _LONGEST_CURSOR = 4_000
 _BIGGEST_ID = 2**63 - 1
 
@@ -229,10 +231,9 @@ class Order:
             if text is not None:
                 raise ValueError("a key where none belongs")
             return None
-        if not isinstance(text, str) or "\x00" in text:
+        if not isinstance(text, str) or not storable(text):
             raise ValueError("not a key")
         try:
-            text.encode()  # half a surrogate pair is no text
             value = self.sort.field.to_python(text)
             if isinstance(value, datetime) and value.tzinfo is not None:
                 value = value.astimezone(UTC)  # PostgreSQL does not know every offset

@@ -56,6 +56,7 @@ from django.utils.translation import gettext as _
 from django_filters import MultipleChoiceFilter
 
 from coai_admin.console import counts
+from coai_admin.console.characters import storable
 from coai_admin.console.columns import Column, Sight, Viewer
 from coai_admin.console.counts import Count, Matching
 from coai_admin.console.filters import BadParameter, Chip, Filters
@@ -387,6 +388,8 @@ def _takes_many(filters: Filters, name: str) -> bool:
 def _without_blanks(parameters: QueryDict) -> QueryDict:
     given = QueryDict(mutable=True)
     for name, values in parameters.lists():
+        if not all(map(storable, (name, *values))):
+            raise BadParameter(_("The list was asked for what is no text."))
         kept = [value for value in values if value.strip()]
         if kept:
             given.setlist(name, kept)

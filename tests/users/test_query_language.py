@@ -12,6 +12,7 @@ from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
+from hypothesis import example as case
 from hypothesis import strategies as st
 
 from coai_admin.console.filters import BadParameter
@@ -434,12 +435,27 @@ QUERY = st.lists(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(parts=QUERY)
+@case(parts=["name:\ud83d\ude00"])
 def test_whatever_is_asked_is_answered_or_refused(parts, viewer):
     try:
         reading = ask(" ".join(parts), viewer)
     except BadParameter:
         return
     reading.page()
+
+
+@pytest.mark.parametrize("name", ["q", "country", "sort", "columns", "foo", "na\ud83dme"])
+@pytest.mark.parametrize("text", ["\ud83d", "a\ude00b", "name:\ud83d\ude00", "a\x00b"])
+def test_what_no_database_can_hold_is_refused_before_it_is_asked(name, text, viewer):
+    parameters = QueryDict(mutable=True)
+    parameters[name] = text
+    with pytest.raises(BadParameter) as refused:
+        USERS.read(parameters, viewer=viewer, now=NOW)
+    str(refused.value).encode()  # the page that says so can be sent
+
+
+def test_bytes_that_are_half_a_surrogate_pair_are_another_character_in_an_address(crowd):
+    assert as_role().get(f"{LIST}?q=%ED%A0%BD").status_code == 200
 
 
 # The page

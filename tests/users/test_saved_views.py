@@ -64,6 +64,14 @@ def test_starting_views_ask_in_the_words_of_the_table():
         USERS.read(QueryDict(view.query), viewer=make_staff(Role.SUPPORT), now=NOW)
 
 
+def test_bytes_that_are_half_a_surrogate_pair_are_another_character_in_a_name():
+    _user, client = signed_in()
+    kind = "application/x-www-form-urlencoded"
+    response = client.post(reverse("views:new"), b"name=a%ED%A0%BDb", content_type=kind)
+    assert response.status_code == 302
+    assert SavedView.objects.get().name == "a���b"
+
+
 def test_what_is_on_screen_is_kept_and_shown_again():
     user, client = signed_in()
     rich = make_user("rich")

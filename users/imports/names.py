@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from users.imports import values
+from coai_admin.console.characters import storable
 
 LONGEST_NAME = 150
 _LONGEST_LEGACY_NAME = 600
@@ -18,7 +18,7 @@ _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\
 def folded(value: str | None) -> str | None:
     """Lower-cased as Unicode does, for counting collisions; None for what PostgreSQL cannot
     hold."""
-    return value.lower() if value is not None and values.storable(value) else None
+    return value.lower() if value is not None and storable(value) else None
 
 
 def usable_name(raw: str | None, ref: int | None) -> tuple[str, tuple[str, ...]]:
@@ -35,7 +35,7 @@ def usable_name(raw: str | None, ref: int | None) -> tuple[str, tuple[str, ...]]
         shown = "".join("\ufffd" if _unseen(character) else character for character in raw)
     flags = []
     if shown != raw:
-        flags.append("odd_username" if values.storable(raw) else "unreadable_username")
+        flags.append("odd_username" if storable(raw) else "unreadable_username")
     if len(shown) > LONGEST_NAME:
         shown = f"{shown[:LONGEST_NAME]}~{ref}"
         flags.append("long_username")
@@ -55,11 +55,7 @@ def usable_email(raw: str | None) -> tuple[str | None, tuple[str, ...]]:
     address = raw.strip()
     if not address:
         return None, ("empty_email",)
-    if (
-        len(address) > _LONGEST_EMAIL
-        or not values.storable(address)
-        or not _ADDRESS.fullmatch(address)
-    ):
+    if len(address) > _LONGEST_EMAIL or not storable(address) or not _ADDRESS.fullmatch(address):
         return None, ("invalid_email",)
     return address, ()
 

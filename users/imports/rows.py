@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from coai_admin.console.characters import storable
 from users.imports import values
 from users.imports.names import folded, usable_email, usable_name
 from users.imports.secrecy import Keeper, as_json, fingerprint
@@ -204,8 +205,8 @@ class Reader:
         staged.password_group = None if hashed is None else self.keeper.digest(hashed)
         staged.name_folded, staged.email_folded = folded(raw_name), folded(raw_email)
         staged.facts = {
-            "username": raw_name if raw_name is not None and values.storable(raw_name) else None,
-            "email": raw_email if raw_email is not None and values.storable(raw_email) else None,
+            "username": raw_name if raw_name is not None and storable(raw_name) else None,
+            "email": raw_email if raw_email is not None and storable(raw_email) else None,
             "admin": bool(admin),
             "banned": bool(banned),
             "password": "hash" if password else password_flags[0],
@@ -295,7 +296,7 @@ class Reader:
     def _apikey(self, cells: Mapping[str, Cell], staged: Staged) -> Staged:
         self._belongs(cells, staged)
         key = values.text(cells.get("api_key"))
-        if not key or not values.storable(key):
+        if not key or not storable(key):
             _quarantine(staged, "no_key", "unusable_key")
             return staged
         digest = hashlib.sha256(key.encode()).digest()

@@ -21,7 +21,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from users.imports.values import Cell, storable
+from coai_admin.console.characters import storable
+from users.imports.values import Cell
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _CHOSEN = frozenset({"password", "passwd", "pwd", "pass", "passphrase", "passcode", "pin"})

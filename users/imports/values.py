@@ -29,25 +29,12 @@ _FALSE = frozenset({"0", "f", "false", "n", "no", "off", ""})
 
 def text(cell: Cell) -> str | None:
     """The cell as text. Bytes that are not UTF-8 become lone surrogates, which ``storable``
-    refuses."""
+    (coai_admin.console.characters) refuses."""
     if cell is None or isinstance(cell, str):
         return cell
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "surrogateescape")
     return repr(cell)
-
-
-def storable(value: str) -> bool:
-    """Whether PostgreSQL can hold the text: no NUL, no lone surrogate."""
-    if "\x00" in value:
-        return False
-    if value.isascii():
-        return True
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def whole(cell: Cell) -> int | None:

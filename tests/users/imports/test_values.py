@@ -158,10 +158,3 @@ def test_moment_in_an_hour_that_came_twice_is_the_first_for_beginnings_the_secon
     ends = values.moment("2026-10-25 02:30:00", BERLIN, later=True)
     assert begins == values.Moment(datetime(2026, 10, 25, 0, 30, tzinfo=UTC), "clock_fold")
     assert ends == values.Moment(datetime(2026, 10, 25, 1, 30, tzinfo=UTC), "clock_fold")
-
-
-@pytest.mark.parametrize(
-    ("value", "answer"), [("小明", True), ("", True), ("a\x00b", False), ("\udcff", False)]
-)
-def test_storable(value, answer):
-    assert values.storable(value) is answer
