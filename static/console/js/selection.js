@@ -1,7 +1,8 @@
 /*
   Rows are picked by <input type=checkbox data-pick>; data-pick-all picks the page; Shift picks a range.
   .bulk[data-bulk] shows how many: data-base rows kept by the server from other pages, plus those picked here.
-  It posts itself after each pick. An answer that does not know of the last pick yet is not shown: the next one is on its way.
+  It posts itself after each pick, one after the other: the server might take up two at once in the wrong order. An answer that
+  does not know of the last pick yet is not shown: the next one is on its way.
 */
 import { attach } from "./attach.js";
 import { word } from "./words.js";
