@@ -3,9 +3,9 @@ user table: the figure is that list's own count, and leads to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.http import QueryDict
 from django.utils.functional import Promise
@@ -16,7 +16,6 @@ from coai_admin.console.counts import Count
 from users import roles
 from users.table import USERS
 
-SOON = timedelta(days=7)
 # Remarks of an import that want a decision; the others only explain.
 UNDECIDED = (
     "default_root_password",
@@ -32,42 +31,31 @@ class Queue:
     """A question to the user table. ``quiet``: a figure to know, nothing that waits."""
 
     label: str | Promise
-    query: Callable[[datetime], str]
+    query: str
     permission: str = "users.browse"
     quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A queue with how many are in it, and the list's query."""
+    """A queue with how many are in it."""
 
     queue: Queue
     count: Count
-    query: str
 
     @property
     def urgent(self) -> bool:
         return self.count.number > 0 and not self.queue.quiet
 
 
-def _day(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d")
-
-
 QUEUES = (
-    Queue(
-        _("suspensions end within 7 days"),
-        lambda now: f"status=suspended&restricted_to={_day(now + SOON)}",
-    ),
-    Queue(
-        _("subscriptions end within 7 days"),
-        lambda now: f"subscription=active&expires_to={_day(now + SOON)}&sort=expires",
-    ),
-    Queue(_("balances below zero"), lambda now: "credits_max=-0.000001&sort=credits"),
-    Queue(_("imported, to decide"), lambda now: f"flag={','.join(UNDECIDED)}"),
+    Queue(_("suspensions end within 7 days"), "q=is%3Asuspended+restricted%3A7d"),
+    Queue(_("subscriptions end within 7 days"), "q=expires%3A7d&sort=expires"),
+    Queue(_("balances below zero"), "q=credits%3A%3C0&sort=credits"),
+    Queue(_("imported, to decide"), f"flag={','.join(UNDECIDED)}"),
     Queue(
         _("hold a staff role"),
-        lambda now: "&".join(f"role={role.value}" for role in roles.ROLES),
+        "&".join(f"role={role.value}" for role in roles.ROLES),
         permission="users.inspect_staff",
         quiet=True,
     ),
@@ -78,6 +66,5 @@ def waiting(viewer: Reader, now: datetime) -> Iterator[Waiting]:
     """The queues this person may open, each counted up to the cap in one statement."""
     for queue in QUEUES:
         if viewer.may(queue.permission):
-            query = queue.query(now)
-            reading = USERS.read(QueryDict(query), viewer=viewer, now=now)
-            yield Waiting(queue, reading.count, query)
+            reading = USERS.read(QueryDict(queue.query), viewer=viewer, now=now)
+            yield Waiting(queue, reading.count)

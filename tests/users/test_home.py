@@ -6,6 +6,7 @@ from decimal import Decimal
 from html import unescape
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now as time_now
@@ -21,6 +22,7 @@ from tests.factories import make_staff, make_user
 from users.models import User
 from users.restrictions import services
 from users.roles import ROLES, Role
+from users.table.views import STARTING
 from users.waiting import QUEUES
 
 pytestmark = pytest.mark.django_db
@@ -116,6 +118,20 @@ def test_each_figure_is_the_count_of_the_list_it_leads_to(crowd):
         assert set(re.findall(r'id="row-(\d+)"', listed.content.decode())) == {str(crowd[name].pk)}
 
 
+def test_figures_count_the_days_as_the_views_beside_the_table_do():
+    for name, ends in {
+        "inside": timedelta(days=7, hours=-1),
+        "past": timedelta(days=7, hours=1),
+    }.items():
+        subscribe(make_user(name), time_now() + ends)
+    link, figure = tiles(home(signed_in(make_staff(Role.SUPPORT))))[
+        "subscriptions end within 7 days"
+    ]
+    assert figure == "1"
+    view = next(view for view in STARTING if view.name == "expiring")
+    assert QueryDict(view.query)["q"] == QueryDict(link.partition("?")[2])["q"]
+
+
 def test_staff_are_counted_for_those_who_may_see_roles(crowd):
     for role in ROLES:
         shown = tiles(home(signed_in(make_staff(role))))
@@ -134,7 +150,7 @@ def test_nothing_waiting_is_a_quiet_zero():
 @pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: queue.label)
 def test_every_queue_is_a_list_that_opens(role, queue):
     user = make_staff(role)
-    response = signed_in(user).get(f"{reverse('users:list')}?{queue.query(time_now())}")
+    response = signed_in(user).get(f"{reverse('users:list')}?{queue.query}")
     assert response.status_code == (200 if user.may(queue.permission) else 400)
 
 
