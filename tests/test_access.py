@@ -77,6 +77,11 @@ def test_permission_that_lacks_is_named(console):
     assert "users.suspend" in response.text
 
 
+def test_refusal_names_the_roles_that_may(console):
+    refused = as_role(Role.SUPPORT).get("/test/operate/users.lift_restriction/").text
+    assert "Held by: Super admin, User admin." in refused
+
+
 def test_permission_that_is_unknown_is_a_404(console):
     assert as_role(Role.SUPER_ADMIN).get("/test/operate/users.conquer/").status_code == 404
 

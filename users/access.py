@@ -239,8 +239,8 @@ def _refuse_without(request: HttpRequest, code: str) -> HttpResponse | None:
         message = _("Your account has no role here: you see only your own password and sessions.")
         return answer(request, 403, message=message, template="account/no_role.html")
     raise PermissionDenied(
-        _("This needs the permission to %(what)s (%(code)s), which your role does not hold.")
-        % {"what": roles.ROWS[code].label, "code": code}
+        _("Your role does not hold this permission: %(what)s (%(code)s). Held by: %(holders)s.")
+        % {"what": roles.ROWS[code].label, "code": code, "holders": roles.holders(code)}
     )
 
 

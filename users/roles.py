@@ -227,6 +227,12 @@ def grant(role: str, code: str) -> Grant:
     return held
 
 
+def holders(code: str) -> str:
+    """The names of the roles that hold ``code`` in any form, for a sentence that refuses somebody
+    else. KeyError for an unknown code."""
+    return ", ".join(str(role.label) for role in ROLES if grant(role, code) != "–")
+
+
 @cache
 def permissions(role: str) -> frozenset[str]:
     """The codes that ``role`` holds in any form (step-up, caps and masking are decided where they
