@@ -23,7 +23,7 @@ from tests.users.test_table_page import HTMX, as_role, rows_in, text_of
 from users.models import ApiKey, EmailChange, Note, Restriction, Session, Tag, Tagging, User
 from users.roles import Role
 from users.table import USERS
-from users.table.completion import offers
+from users.table.completion import meant, offers
 from users.table.words import ALIASES, WORDS, values_for, words_for
 
 pytestmark = pytest.mark.django_db
@@ -572,6 +572,32 @@ def test_what_may_follow_is_offered(text, expected, viewer):
         text[offer.start :] in offer.text or '"' in offer.text or ":" in offer.text
         for offer in offers(text, viewer)
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("suspended", "is:suspended"),
+        ("ana Banned tier=2", "ana is:banned tier:2"),
+        ("-banned", "-is:banned"),
+        ('"banned"', ""),
+        ("is:banned", ""),
+        ("banned=1", ""),
+        ("ana x=y", ""),
+    ],
+)
+def test_text_that_names_a_condition_offers_it_where_nobody_matches(text, query):
+    assert meant(text, make_staff(Role.USER_ADMIN)) == query
+
+
+def test_condition_that_was_meant_is_a_press_away_and_only_where_nobody_matches():
+    client = Client()
+    client.force_login(make_staff(Role.SUPPORT))
+    html = client.get(LIST, {"q": "suspended"}).content.decode()
+    assert "Look for is:suspended" in html
+    assert 'href="?q=is%3Asuspended"' in html
+    make_user("suspended.artist")
+    assert "Look for" not in client.get(LIST, {"q": "suspended"}).content.decode()
 
 
 def test_offers_are_options_of_a_list_and_only_for_staff():

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from django.db.models.functions import Upper
 
 from audit.people import Reader
+from coai_admin.console.query import parse
 from users.models import ReasonCode, Tag
 from users.table.words import ALIASES, Word, values_for, words_for
 
@@ -46,6 +47,31 @@ def offers(text: str, viewer: Reader) -> list[Offer]:
         return []
     part = rest.rpartition(",")[2]
     return list(islice(_values(word, part, len(text) - len(part), viewer), _MOST))
+
+
+def meant(text: str, viewer: Reader) -> str:
+    """The query that was probably meant where nobody matches ``text``, an understood one: "banned"
+    is a part of a name until ``is:`` stands before it, and "tier=2" wants a colon. Empty where
+    nothing else can be meant."""
+    mended = text
+    for term in reversed(parse(text)):
+        item = term.items[0]
+        if not term.word and not item.quoted:
+            end = item.start + item.length
+            mended = f"{mended[: item.start]}{_asked(item.text, viewer)}{mended[end:]}"
+    return mended if mended != text else ""
+
+
+def _asked(said: str, viewer: Reader) -> str:
+    """One word of text as the condition that it names; as it is where it names none."""
+    known = words_for(viewer)
+    name, _equals, value = said.lower().partition("=")
+    if value and ALIASES.get(name, name) in known:
+        return f"{name}:{value}"
+    for each in ("is", "has"):
+        if name in values_for(known[each], viewer) and name == said.lower():
+            return f"{each}:{name}"
+    return said
 
 
 def _words(begun: str, start: int, viewer: Reader) -> Iterator[Offer]:

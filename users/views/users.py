@@ -29,6 +29,7 @@ from users.access import permission
 from users.models import ApiKey
 from users.requests import StaffRequest
 from users.table import USERS
+from users.table.completion import meant
 from users.table.filters import UserFilters
 from users.table.rows import UserRow
 from users.table.views import Arrangement, LostView, tabs
@@ -172,6 +173,7 @@ def listed(
         "reading": reading,
         "page": page,
         "rows": page.rows,
+        "meant": None if page.rows else _meant(request, reading),
         "more": page.more,
         "now": reading.now,
         "picking": picking(request, reading, page.rows, chosen) if may_select else None,
@@ -180,6 +182,12 @@ def listed(
         "views": tabs(reading, arrangement, request.user),
         "is_fragment": _is_fragment(request),
     }
+
+
+def _meant(request: StaffRequest, reading: Reading[UserRow]) -> dict[str, str] | None:
+    """Another query to try where nobody matches, and its link."""
+    query = meant(str(reading.parameters.get("q", "")), request.user)
+    return {"query": query, "link": reading.link("q", query)} if query else None
 
 
 @dataclass(frozen=True, slots=True)
