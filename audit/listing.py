@@ -123,7 +123,7 @@ class EntryFilters(Filters):
         self, entries: models.QuerySet[Any], _name: str, value: str
     ) -> models.QuerySet[Any]:
         """Entries of one kind."""
-        return entries.filter(**reports.kind_condition(value, actions()))
+        return entries.filter(reports.kind_condition(value, actions()))
 
 
 ENTRIES: Listing[reports.Line] = Listing(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet
 
-from audit.actions import Action, Kind
+from audit.actions import Action
 from audit.models import Act, AuditEntry, AuditPersonal, OutboxMessage
 from audit.people import Reader
 from coai_admin.console.masks import HIDDEN, masked_email, masked_ip
@@ -212,11 +212,9 @@ def _single_targets(acts: Collection[uuid.UUID]) -> dict[uuid.UUID | None, tuple
     }
 
 
-def kind_condition(kind: str, actions: Mapping[str, Action]) -> Mapping[str, Any]:
-    """The filter of entries of one kind. Changes are operations; other kinds know their codes."""
-    if kind == Kind.CHANGE:
-        return {"act_id__isnull": False}
-    return {"action__in": [action.code for action in actions.values() if action.kind == kind]}
+def kind_condition(kind: str, actions: Mapping[str, Action]) -> Q:
+    """The condition of entries of one kind: those of its codes."""
+    return Q(action__in=[action.code for action in actions.values() if action.kind == kind])
 
 
 class Undelivered(NamedTuple):

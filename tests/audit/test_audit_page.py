@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now as time_now
 
 from audit import record
+from audit.actions import Kind
+from audit.listing import ENTRIES
 from audit.models import Act, AuditEntry, AuditPersonal
 from audit.people import SYSTEM
 from audit.registry import actions, operations
@@ -147,6 +150,21 @@ def test_filters_find_what_they_name(story, query, expected):
         yesterday=f"{moment - timedelta(days=2):%Y-%m-%d}",
     )
     assert set(listed(as_role(Role.SUPER_ADMIN), query)) == {story[name] for name in expected}
+
+
+@pytest.mark.parametrize("kind", Kind.values)
+def test_kind_finds_every_word_of_it_and_no_other(kind):
+    made = {write(code): action.kind for code, action in actions().items()}
+    reading = ENTRIES.read(
+        QueryDict(f"kind={kind}"), viewer=make_staff(Role.SUPER_ADMIN), now=time_now()
+    )
+    assert set(reading.ids()) == {entry for entry, its in made.items() if its == kind}
+
+
+def test_what_changed_something_without_an_operation_is_among_the_changes():
+    changed = {write(code) for code in ("users.create", "users.edit_shared_view")}
+    write("account.sign_in")
+    assert set(listed(as_role(Role.SUPER_ADMIN), "kind=change")) == changed
 
 
 @pytest.mark.parametrize(
