@@ -62,10 +62,13 @@ class Export:
 
 
 def rows_of(reading: Reading[UserRow], chosen: uuid.UUID | None) -> QuerySet[Any]:
-    """What an export holds: the list as filtered, or the selection; in the order of the page."""
+    """What an export holds: the list as filtered, or the selection; in the order of the page.
+    Raises NoSelection."""
     if chosen is None:
         return reading.ordered()
-    members = selection.members(chosen, owner=reading.viewer, now=reading.now)  # type: ignore[arg-type]
+    viewer: Any = reading.viewer  # a User, as ``begin`` says
+    selection.look(chosen, (), owner=viewer, now=reading.now)
+    members = selection.members(chosen, owner=viewer, now=reading.now)
     everybody = reading.listing.rows(reading.viewer, reading.now)
     return reading.order.apply(everybody.filter(pk__in=members))
 
@@ -96,7 +99,8 @@ def begin(
     unmasked; ``shown``: only the columns of the page.
 
     Under a daily limit the rows are counted and booked before the first one leaves; one at a time,
-    so that two downloads at once cannot share what is left. Raises ExportRefused.
+    so that two downloads at once cannot share what is left. Raises ExportRefused, and NoSelection
+    where the selection is gone.
     """
     actor, now = reading.viewer, reading.now
     assert isinstance(actor, User)

@@ -3,6 +3,7 @@ record."""
 
 import csv
 import io
+import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -13,8 +14,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now as time_now
 
+from audit import selection
 from audit.models import AuditEntry, AuditPersonal
 from coai_admin.console import exports as files
+from tests import checksum
 from tests.factories import make_staff, make_user, make_users
 from tests.users.crowd import NOW, in_order, make_crowd
 from users import exports
@@ -240,8 +243,33 @@ def test_selection_is_exported_alone():
     ).url
     assert "Export 2 users" in client.get(chosen).content.decode()
     assert {int(line["ID"]) for line in lines(client.post(chosen))} == set(ids[1:3])
-    stranger = as_role(Role.USER_ADMIN)
-    assert lines(stranger.post(chosen)) == []
+
+
+@pytest.mark.parametrize("file", ["csv", "xlsx"])
+@pytest.mark.parametrize("whose", ["another's", "expired", "unknown"])
+def test_selection_that_is_gone_is_said_as_the_table_says_it_and_exports_nothing(whose, file):
+    owner, other = make_staff(Role.SUPER_ADMIN), make_staff(Role.SUPER_ADMIN)
+    chosen = uuid.uuid4()
+    if whose != "unknown":
+        selection.pick(
+            chosen,
+            shown=(ids := make_users(2)),
+            picked=ids,
+            owner=other if whose == "another's" else owner,
+            now=time_now() - (selection.LIFE if whose == "expired" else timedelta()),
+        )
+    client = Client()
+    client.force_login(owner)
+    before = checksum.database()
+    for ask in (client.get, client.post):
+        answer = ask(
+            f"{URL}?selection={chosen}", data={"file": file} if ask == client.post else None
+        )
+        assert (answer.status_code, answer["Location"]) == (302, f"{reverse('users:list')}?")
+        told = client.get(answer["Location"]).content.decode()
+        assert "This selection has expired or is not yours. Select again." in told
+    assert entries() == []
+    assert checksum.database() == before
 
 
 class TestDailyLimit:

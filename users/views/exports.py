@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase, QueryDict
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
+from audit.selection import NoSelection
 from coai_admin.console import counts
 from coai_admin.console import exports as files
 from coai_admin.console.filters import BadParameter
@@ -58,7 +60,16 @@ class ExportForm(forms.Form):
 @permission(exports.MASKED)
 @require_http_methods(["GET", "HEAD", "POST"])
 def export(request: StaffRequest) -> HttpResponseBase:
-    """What will be in the file; then the file, streamed."""
+    """What will be in the file; then the file, streamed. A selection that is gone leads back to the
+    table, which says so."""
+    try:
+        return _export(request)
+    except NoSelection as lost:
+        messages.warning(request, str(lost))
+        return redirect(address_of(request.GET.urlencode(), None))
+
+
+def _export(request: StaffRequest) -> HttpResponseBase:
     chosen = selection_in(request.GET)
     reading, _arrangement = arranged(request, _asked(request, chosen))
     form = ExportForm(request.POST if request.method == "POST" else kept_form(request))
