@@ -111,6 +111,13 @@ def test_lift_is_not_offered_to_roles_that_may_not_lift(ana, role):
     assert "lift_restriction" not in html
 
 
+def test_who_may_lift_is_said_to_those_who_may_not(ana):
+    suspend(ana)
+    sentence = "May be lifted by: Super admin, User admin"
+    assert sentence in page(as_role(Role.SUPPORT), ana)[1]
+    assert sentence not in page(as_role(Role.USER_ADMIN), ana)[1]
+
+
 def test_a_restriction_that_ended_or_was_lifted_stands_in_nobodys_way(ana):
     long_ago = time_now() - timedelta(days=30)
     suspend(ana, ends_at=long_ago + timedelta(days=3), now=long_ago)

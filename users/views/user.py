@@ -24,7 +24,7 @@ from audit.registry import operations as registered
 from audit.registry import user_panels
 from coai_admin.console.errors import answer
 from coai_admin.console.filters import BadParameter
-from users import reports
+from users import reports, roles
 from users.access import permission
 from users.kept_forms import kept_form
 from users.models import User
@@ -70,6 +70,7 @@ def detail(request: StaffRequest, user_id: int) -> HttpResponse:
         "buttons": buttons,
         "more": more,
         "may_lift": LIFT in offered,
+        "lifters": "" if request.user.may(LIFT) else roles.holders(LIFT),
         "offered": offered,
         "tabs": _tabs(panels, tab),
         "tab": tab,
