@@ -98,7 +98,8 @@ def latest_about_user(user_id: int, viewer: Reader, *, limit: int) -> list[Line]
 def of_act(act: Act, targets: Collection[int], viewer: Reader) -> dict[int | None, Line]:
     """What an act changed in these users, by user, as far as this person may read it."""
     written = visible(viewer).filter(act_id=act.pk, target_type="user", target_id__in=targets)
-    found = lines(list(written.values_list("pk", flat=True)), viewer)
+    own = written.filter(action=act.code)  # not what came of it later
+    found = lines(list(own.values_list("pk", flat=True)), viewer)
     return {line.target_id: line for line in found}
 
 

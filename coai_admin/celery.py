@@ -15,4 +15,5 @@ app.conf.beat_schedule = {
     "statistics": {"task": "billing.tasks.copy_statistics", "schedule": 5.0},
     "selections": {"task": "audit.tasks.forget_selections", "schedule": 3600.0},
     "sessions": {"task": "users.tasks.forget_ended_sessions", "schedule": 15 * 60.0},
+    "second_factors": {"task": "users.tasks.take_second_factors", "schedule": 60.0},
 }

@@ -349,8 +349,8 @@ LETTERS: dict[str, str] = {  # who finds what each letter needs; templates/mail/
     "invitation": "users.invitations.inviting.letter",
     "verify_email": "users.email.verifying.letter",
     "verify_new_email": "users.email.changes.to_verify",
-    "email_changing": "users.email.changes.to_keep",
-    "email_changed": "users.email.changes.to_keep",
+    **dict.fromkeys(("email_changing", "email_changed"), "users.email.changes.to_keep"),
+    "second_factor_reset_asked": "users.second_factor.cancelling.letter",
 }
 ACTIONS = ["users.actions.ACTIONS"]  # what the audit log holds besides operations
 DEFECT_FINDERS = [  # what manage.py reconcile asks

@@ -64,6 +64,7 @@ MODEL_WRITERS = {
     "Setting": {"users.configuring"},
     "OutboxMessage": {"audit.outbox"},
     "PasswordLink": {"users.password_links"},
+    "SecondFactorReset": {"users.factor_resets"},
     "Invitation": {"users.invitations.inviting"},
     "EmailChange": {"users.email.changes", "users.email.changing"},
     "Tag": {"users.profile.tagging"},

@@ -28,6 +28,7 @@ from users.models import (
     Note,
     PasswordLink,
     Restriction,
+    SecondFactorReset,
     Session,
     Tagging,
     User,
@@ -201,6 +202,9 @@ def state(ids):
     mine = {
         "sessions": Session.objects.filter(user__in=ids).values_list("user", "pk"),
         "factors": Authenticator.objects.filter(user__in=ids).values_list("user", "type"),
+        "resets": SecondFactorReset.objects.filter(
+            user__in=ids, cancelled_at=None, done_at=None
+        ).values_list("user", "act_id"),
         "tags": Tagging.objects.filter(user__in=ids).values_list("user", "tag__name"),
         "notes": Note.objects.filter(user__in=ids, withdrawn_at=None).values_list("user", "text"),
         "links": open_links.values_list("user", "email"),

@@ -1,5 +1,6 @@
 """What is done to an account and outlives the act: tags, staff notes, a change of address on its
-way, the links that are mailed, invitations. Part of ``users.models``."""
+way, a reset of the second factor that waits, the links that are mailed, invitations. Part of
+``users.models``."""
 
 from __future__ import annotations
 
@@ -125,6 +126,33 @@ class PasswordLink(models.Model):
 
     def __str__(self) -> str:
         return f"password link of {self.user_id}"
+
+
+class SecondFactorReset(models.Model):
+    """A reset of a second factor that was asked for: nothing is lost before ``due_at``, and until
+    then it can be cancelled. At most one of a user is open."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="second_factor_resets"
+    )
+    requested_at = models.DateTimeField(default=now)
+    due_at = models.DateTimeField()
+    act_id = models.UUIDField()
+    cancelled_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "users_secondfactorreset"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"],
+                name="secondfactorreset_one_open",
+                condition=models.Q(cancelled_at__isnull=True, done_at__isnull=True),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"reset of the second factor of {self.user_id}"
 
 
 class Invitation(models.Model):

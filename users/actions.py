@@ -12,6 +12,8 @@ ACTIONS = (
     Action(
         "account.void_password", _("Void the password with a kept address"), Kind.ACCESS, "lock"
     ),
+    Action("account.keep_second_factor", _("Keep own second factor"), Kind.ACCESS, "key"),
+    Action("users.take_second_factor", _("Take a second factor, as asked"), Kind.CHANGE, "key"),
     Action("users.invite", _("Invite"), Kind.CHANGE, "mail"),
     Action("users.revoke_invitation", _("Revoke an invitation"), Kind.CHANGE, "mail"),
     Action("users.accept_invitation", _("Accept an invitation"), Kind.ACCESS, "user-plus"),

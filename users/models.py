@@ -22,6 +22,7 @@ from users.account_models import EmailChange as EmailChange
 from users.account_models import Invitation as Invitation
 from users.account_models import Note as Note
 from users.account_models import PasswordLink as PasswordLink
+from users.account_models import SecondFactorReset as SecondFactorReset
 from users.account_models import Tag as Tag
 from users.account_models import Tagging as Tagging
 from users.import_models import ImportRun as ImportRun

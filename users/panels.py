@@ -16,8 +16,8 @@ from users.profile import remarks
 
 
 def _account(user_id: int, viewer: Reader, now: datetime, parameters: QueryDict) -> dict[str, Any]:
-    """Nothing of its own: the page knows the person already."""
-    return {}
+    """Little of its own: the page knows the person already."""
+    return {"sees_logins": viewer.may("users.inspect_logins")}
 
 
 _NOTES_SHOWN = 3

@@ -13,6 +13,7 @@ from django.db.models.functions import JSONObject
 
 from audit.people import Reader
 from coai_admin.console.masks import masked_email, masked_ip
+from users import factor_resets
 from users.email.changes import OPEN
 from users.models import ApiKey, EmailChange, PasswordLink, Restriction, Session, User
 from users.password_links import Life, life
@@ -45,12 +46,14 @@ class Figures:
 
 
 def person(user_id: int) -> User | None:
-    """The user with account, standing and plan, and ``changing`` (the address on its way, and
-    until when it can be verified), in one statement; None for nobody."""
+    """The user with account, standing and plan, ``changing`` (the address on its way, and until
+    when it can be verified) and ``reset_due_at`` (when the second factor will be taken), in one
+    statement; None for nobody."""
     people = User.objects.select_related("account", "standing__subscription__tier")
     pending = EmailChange.objects.filter(OPEN, user=OuterRef("pk"))
     changing = Subquery(pending.values(json=JSONObject(to="new_email", until="expires_at"))[:1])
-    return people.annotate(changing=changing).filter(pk=user_id).first()
+    reset = factor_resets.waiting(OuterRef("pk"))
+    return people.annotate(changing=changing, reset_due_at=reset).filter(pk=user_id).first()
 
 
 def figures(user: User, now: datetime) -> Figures:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from django.utils.timezone import now
+
 from coai_admin.console.jobs import job
+from users.second_factor import taking
 from users.sessions.store import SessionStore
 
 
@@ -11,3 +14,9 @@ def forget_ended_sessions() -> None:
     """Delete the rows of sessions that have ended. They let nobody in; this keeps the table
     small."""
     SessionStore.clear_expired()
+
+
+@job(runs_as="system")
+def take_second_factors() -> None:
+    """Every minute: take the second factors whose reset was asked for a day ago."""
+    taking.take_due(now=now())

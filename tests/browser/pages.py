@@ -212,6 +212,9 @@ PLACES = (
         open=("[data-dialog-open=remove]",),
         shows="dialog#remove",
     ),
+    Place("own-second-factor-reset", SECOND_FACTOR, "loser"),
+    Place("user-losing-second-factor", "/admin/users/{loser}/"),
+    Place("keep-second-factor", "/admin/account/keep-second-factor/{keep_factor}/", None),
     Place("choose-password", "/admin/account/choose-password/{choose}/", None),
     Place(
         "choose-password-wrong",

@@ -23,11 +23,13 @@ from tests.users.codes import enrolled
 from tests.users.imports.deployments import Deployment, run
 from users import saved_views
 from users.import_models import ImportRun
-from users.models import Restriction
+from users.models import Restriction, SecondFactorReset
 from users.profile.services import add_note, tag
 from users.restrictions import services
 from users.roles import Role
 from users.saved_views import Picture
+from users.second_factor import cancelling
+from users.second_factor.resets import reset_second_factor
 from users.staff.services import grant_role
 
 WIDE_NAME = "漢字仮名交じり文の長い名前を持つ利用者さんです壱弐"
@@ -57,9 +59,10 @@ def make_world(folder):
     chosen = selection.pick(act.act_id, shown=[], picked=[ana.pk, wide.pk], owner=admin, now=now)
     copy_statistics(now=now, full=True)
     imported = import_people(folder)
+    loser, reset = make_loser(now, admin)
     entry = AuditEntry.objects.filter(act_id=act.act_id).order_by("-pk").first()
     return {
-        "staff": {role: session_of(user) for role, user in staff.items()} | make_owner(),
+        "staff": {role: session_of(user) for role, user in staff.items()} | make_owner() | loser,
         "ana": ana.pk,
         "wide": wide.pk,
         "subscriber": make_subscriber(now, admin).pk,
@@ -71,6 +74,8 @@ def make_world(folder):
         "view": make_views(admin, now).pk,
         "imported": imported.pk,
         "importing": begin_import(now, imported).pk,
+        "loser": reset.user_id,
+        "keep_factor": cancelling.token_of(reset),
         **make_letters(now, admin, ana, wide),
     }
 
@@ -99,6 +104,15 @@ def make_owner():
         "confirming": session_of(owner, confirmed=False),
         "half in": half_in.cookies[settings.SESSION_COOKIE_NAME].value,
     }
+
+
+def make_loser(now, actor):
+    """Somebody whose second factor is about to be reset: their session, and the reset."""
+    loser, _app = enrolled("loser", role=Role.SUPPORT)
+    reset_second_factor(
+        [loser.pk], actor=actor, identity_proof="Called back.", reason="Lost it.", now=now
+    )
+    return {"loser": session_of(loser)}, SecondFactorReset.objects.get(user=loser)
 
 
 def make_views(owner, now):

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
 from audit.targets import among
-from users import accounts
+from users import accounts, factor_resets
 from users.accounts import Account
 from users.models import User
 from users.restrictions.restricting import end_access, give_back_keys, taken_keys
@@ -34,6 +34,7 @@ def _write(changes: Sequence[tuple[Account, Change]], act: ActContext) -> dict[i
     ids = [row.target_id for row, _change in changes]
     User.objects.filter(among("pk", ids)).update(closed_at=act.now)
     end_access(ids, act)
+    factor_resets.cancel(ids, now=act.now)
     return {target: {"closed_at": act.now.isoformat()} for target in ids}
 
 

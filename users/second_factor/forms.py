@@ -69,6 +69,7 @@ class ResetSecondFactorForm(OperationForm):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text=_(
             "Who asks for this is who an attacker pretends to be: a call back to a known number, "
-            "say, or a colleague who knows them. It stands in the audit log."
+            "say, or a colleague who knows them. It stands in the audit log. They are told at "
+            "once and can keep their second factor; it is taken 24 hours later."
         ),
     )

@@ -24,7 +24,18 @@ from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, LessThan, 
 
 from coai_admin.console.query import Bounds, Pattern
 from coai_admin.console.query_moments import Interval
-from users.models import NEVER, ApiKey, EmailChange, Note, Restriction, Session, Tag, Tagging
+from users.factor_resets import OPEN
+from users.models import (
+    NEVER,
+    ApiKey,
+    EmailChange,
+    Note,
+    Restriction,
+    SecondFactorReset,
+    Session,
+    Tag,
+    Tagging,
+)
 from users.plain_text import beyond_ascii, plain_text
 from users.table.columns import MONTHS, SEEN
 from users.table.further import second_factors
@@ -61,6 +72,11 @@ def with_any_tag() -> Q:
 def with_second_factor() -> Q:
     """The users who have set up a second factor."""
     return Q(pk__in=second_factors().values("user"))
+
+
+def losing_second_factor() -> Q:
+    """The users whose second factor is about to be reset."""
+    return Q(pk__in=SecondFactorReset.objects.filter(OPEN).values("user"))
 
 
 def with_api_key() -> Q:

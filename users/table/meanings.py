@@ -135,6 +135,11 @@ HAS: dict[str, Fact] = {
     "2fa": Fact(
         gettext_lazy("a second factor"), lambda now: conditions.with_second_factor(), sees_logins
     ),
+    "2fa_reset": Fact(
+        gettext_lazy("a reset of the second factor, not due yet"),
+        lambda now: conditions.losing_second_factor(),
+        sees_logins,
+    ),
     "session": Fact(gettext_lazy("a session"), lambda now: conditions.signed_in(now), sees_logins),
     "email_change": Fact(
         gettext_lazy("a new address to verify"), lambda now: conditions.changing_email(now)

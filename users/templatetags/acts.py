@@ -51,6 +51,7 @@ FIELDS: dict[str, str | Promise] = {
     "revealed": gettext_lazy("Shown"),
     "role": gettext_lazy("Role"),
     "second_factor": gettext_lazy("Second factor"),
+    "second_factor_reset": gettext_lazy("Reset of the second factor"),
     "sessions": gettext_lazy("Sessions"),
     "shared_with": gettext_lazy("Shared with"),
     "tags": gettext_lazy("Tags"),
@@ -63,7 +64,7 @@ FIELDS: dict[str, str | Promise] = {
 _MONEY = frozenset({"credits", "delta", "used"})
 _LABELS = "_reason_labels"
 _ROLES = dict(Role.choices)
-_WITH_MOMENT = frozenset({"password_link", "email_change", "invitation"})
+_WITH_MOMENT = frozenset({"password_link", "email_change", "invitation", "second_factor_reset"})
 
 
 # As users.restrictions.restricting.describe writes it.

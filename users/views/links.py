@@ -32,6 +32,7 @@ from users.models import User
 from users.password_links import Life
 from users.passwords import recovering, sending
 from users.passwords.checking import TooBusy
+from users.second_factor import cancelling
 
 View = Callable[..., HttpResponse]
 
@@ -148,6 +149,23 @@ def keep_email(request: HttpRequest, token: str) -> HttpResponse:
         "voided": voided,
     }
     return render(request, "account/keep_email.html", _done(request) | context)
+
+
+@mailed
+def keep_second_factor(request: HttpRequest, token: str) -> HttpResponse:
+    """Keep one's second factor, by the link that told of its reset."""
+    reset = cancelling.by_token(token)
+    if reset is None:
+        return over(request)
+    if why := cancelling.why_not(reset):
+        return over(request, why)
+    if request.method == "POST":
+        try:
+            cancelling.keep(reset, now=time_now())
+        except LinkOver as error:
+            return over(request, str(error))
+    context = {"name": reset.user.username, "due_at": reset.due_at}
+    return render(request, "account/keep_second_factor.html", _done(request) | context)
 
 
 @sensitive_post_parameters("new", "again")

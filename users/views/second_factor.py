@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -22,12 +23,13 @@ from redis.exceptions import RedisError
 from audit import record
 from coai_admin.console import circumstances
 from coai_admin.console.errors import unavailable
-from users import mail
+from users import factor_resets, mail
 from users.access import confirm_oneself, own_account, own_second_factor, own_security, public
+from users.email.changes import LinkOver
 from users.kept_forms import forget_others
 from users.models import User
 from users.requests import StaffRequest
-from users.second_factor import authenticators
+from users.second_factor import authenticators, cancelling
 from users.second_factor.forms import CodeForm, SetUpForm
 from users.sessions.ending import end_sessions
 from users.sign_in import step_up
@@ -108,12 +110,27 @@ def overview(request: StaffRequest) -> HttpResponse:
     context = {
         "enrolment": authenticators.enrolment(request.user),
         "required": _is_required(request),
+        "reset": factor_resets.open_of(request.user.pk),
     }
     return render(request, "account/second_factor.html", context)
 
 
 def _is_required(request: StaffRequest) -> bool:
     return bool(settings.REQUIRE_STAFF_MFA and request.user.is_staff)
+
+
+@own_account
+@require_POST
+def keep(request: StaffRequest) -> HttpResponse:
+    """Cancel the reset that waits. It asks for nothing more: what it keeps is the safer state."""
+    reset = factor_resets.open_of(request.user.pk)
+    try:
+        if reset is not None:
+            cancelling.keep(reset, now=time_now())
+            messages.success(request, _("The reset is cancelled: your second factor stays."))
+    except LinkOver as error:  # it was carried out, or cancelled elsewhere, a moment ago
+        messages.error(request, str(error), extra_tags="bad")
+    return redirect("account:second_factor")
 
 
 @own_second_factor
@@ -148,7 +165,8 @@ def set_up(request: StaffRequest) -> HttpResponse:
 
 @transaction.atomic
 def _enrol(request: StaffRequest, code: str) -> list[str] | None:
-    """Other sessions end: they did not use this second factor."""
+    """Other sessions end: they did not use this second factor. A reset that waits was meant for the
+    one before."""
     user, now = request.user, time_now()
     replaced = authenticators.is_enrolled(user)
     codes = authenticators.enrol(request, user, code, now=now)
@@ -156,8 +174,14 @@ def _enrol(request: StaffRequest, code: str) -> list[str] | None:
         request.session.rotate()  # type: ignore[attr-defined]
         ended = end_sessions([user.pk], keep=own_row(request).pk)
         changes = {"replaced": replaced, "sessions_ended": ended}
+        changes |= _cancel_reset(user, now)
         _record(request, "account.set_up_second_factor", changes)
     return codes
+
+
+def _cancel_reset(user: User, now: datetime) -> dict[str, Any]:
+    """Cancel what waits; what the record says of it."""
+    return {"reset_cancelled": True} if factor_resets.cancel([user.pk], now=now) else {}
 
 
 def _show_codes(request: StaffRequest, codes: Sequence[str], done: str) -> HttpResponse:
@@ -189,8 +213,9 @@ def remove(request: StaffRequest) -> HttpResponse:
         refusal = _("A second factor is required of staff: replace yours instead of removing it.")
         messages.error(request, refusal, extra_tags="bad")
     elif authenticators.is_enrolled(request.user):
+        cancelled = _cancel_reset(request.user, time_now())
         authenticators.remove([request.user.pk])
-        _record(request, "account.remove_second_factor", {})
+        _record(request, "account.remove_second_factor", cancelled)
         messages.success(request, _("Your second factor is removed."))
     return redirect(resolve_url("account:second_factor"))
 

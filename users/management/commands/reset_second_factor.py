@@ -1,4 +1,4 @@
-"""Take somebody's second factor from the server: the only way for a super admin's."""
+"""Take somebody's second factor from the server, at once: the only way for a super admin's."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from audit.people import SYSTEM
 from users.management.commands.revoke_role import given, report, somebody
-from users.second_factor.resets import reset_second_factor
+from users.second_factor.taking import take_at_once
 
 
 class Command(BaseCommand):
-    help = "Reset a lost second factor; the user's sessions end, and they are told by mail."
+    help = "Reset a lost second factor at once; the user's sessions end, and they are told by mail."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="username or id")
@@ -24,7 +23,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = somebody(options["user"])
-        receipts = reset_second_factor(
-            [user.pk], actor=SYSTEM, identity_proof=options["proof"], reason=options["reason"]
-        )
+        receipts = take_at_once(user.pk, identity_proof=options["proof"], reason=options["reason"])
         self.stdout.write(report(receipts, f"{user.username} has no second factor any more."))
