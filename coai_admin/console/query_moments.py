@@ -19,6 +19,7 @@ from coai_admin.console.query import Item, QueryError, near, short
 _SPAN = re.compile(r"([0-9]{1,4})([hdwmy])", re.ASCII)
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?", re.ASCII)
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
+_COUNTED = re.compile(r"([0-9]{1,3})(?:(h|d|w|m|y)(?:ours?|ays?|eeks?|onths?|ears?)?)?", re.ASCII)
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7}
 
 
@@ -126,4 +127,14 @@ def _no_moment(item: Item, text: str) -> QueryError:
         "“%(value)s” is no time: write a date (2026-11-20, 2026-11, 2026), today, yesterday, or a "
         "span such as 30d, 6m, 1y."
     )
-    return item.wrong(sentence % {"value": short(text)}, near(text, _DAYS))
+    return item.wrong(sentence % {"value": short(text)}, _meant(item, text))
+
+
+def _meant(item: Item, text: str) -> str:
+    """What takes the place of the whole value: ``<30d`` for "<30", ``3m`` for "3months"; empty for
+    one end of a range, whose other end would be lost."""
+    if text != item.text:
+        return ""
+    counted = _COUNTED.fullmatch(text.lower())
+    meant = f"{counted[1]}{counted[2] or 'd'}" if counted else near(text, _DAYS)
+    return f"{item.operator}{meant}" if meant else ""
