@@ -26,7 +26,7 @@ from users.api.docs import Doc
 from users.api.problems import Problem, mistake, wrong_body
 from users.api.throttles import PerCaller
 from users.models import User
-from users.roles import ROWS
+from users.roles import ROWS, holders
 from users.service_actor import ServiceActor, scopes
 from users.sign_in.step_up import is_stepped_up, needs_step_up
 
@@ -156,15 +156,14 @@ def require(caller: Caller, code: str) -> None:
         raise Problem(
             403,
             "permission_denied",
-            _("This needs the permission to %(what)s (%(code)s), which your role does not hold.")
-            % words,
+            _("Your role does not hold this permission: %(what)s (%(code)s). Held by: %(holders)s.")
+            % (words | {"holders": holders(code)}),
         )
     if code in scopes():
         raise Problem(
             403,
             "permission_denied",
-            _("This needs the permission to %(what)s (%(code)s), which this key does not hold.")
-            % words,
+            _("This key does not hold this permission: %(what)s (%(code)s).") % words,
         )
     raise Problem(
         403,
