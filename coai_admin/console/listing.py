@@ -389,7 +389,7 @@ def _without_blanks(parameters: QueryDict) -> QueryDict:
     given = QueryDict(mutable=True)
     for name, values in parameters.lists():
         if not all(map(storable, (name, *values))):
-            raise BadParameter(_("The list was asked for what is no text."))
+            raise BadParameter(_("%(name)s holds what is no text.") % {"name": ascii(name)[:40]})
         kept = [value for value in values if value.strip()]
         if kept:
             given.setlist(name, kept)
