@@ -190,6 +190,15 @@ def test_a_wrong_word_is_a_400_that_names_it(story, query, word):
     assert word in response.content.decode()
 
 
+def test_a_wrong_name_is_asked_for_again_in_the_form_it_was_typed_into(story):
+    page = f"{reverse('audit')}?actor=nobody-here&ticket=SUP-1"
+    html = as_role(Role.SUPER_ADMIN).get(page).content.decode()
+    assert 'value="nobody-here"' in html
+    assert 'value="SUP-1"' in html
+    assert 'id="id_actor_error"' in html
+    assert "Nothing was looked for" in html
+
+
 def test_what_was_typed_is_kept_in_the_form_and_shown_as_chips(story):
     html = as_role(Role.SUPER_ADMIN).get(f"{reverse('audit')}?actor=ann&kind=read").content.decode()
     assert re.search(r'name="actor"[^>]*value="ann"|value="ann"[^>]*name="actor"', html)

@@ -108,6 +108,7 @@ PLACES = (
     Place("act", "/admin/acts/{act}/"),
     Place("audit", "/admin/audit/"),
     Place("audit-read-only", "/admin/audit/", Role.READ_ONLY),
+    Place("audit-wrong", "/admin/audit/?actor=nobody-is-called-this", status=400),
     Place("audit-none-match", "/admin/audit/?reason=nobody-wrote-this"),
     Place("audit-entry", "/admin/audit/{entry}/"),
     Place("imports", "/admin/imports/"),

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from audit import reports
 from audit.listing import ENTRIES
 from coai_admin.console.errors import answer
+from coai_admin.console.listing import WrongFilter
 from users.access import permission
 from users.requests import StaffRequest
 
@@ -18,13 +19,15 @@ from users.requests import StaffRequest
 @permission(reports.INSPECT)
 @require_safe
 def entries(request: StaffRequest) -> HttpResponse:
-    """What was done, newest first, as this role may read it."""
-    reading = ENTRIES.read(request.GET, viewer=request.user, now=time_now())
-    context = {
-        "reading": reading,
-        "page": reading.page(),
-        "only_own": request.user.sees_only_own(reports.INSPECT),
-    }
+    """What was done, newest first, as this role may read it. A filter that is not understood is
+    asked for again, with the reason beside it."""
+    only_own = request.user.sees_only_own(reports.INSPECT)
+    try:
+        reading = ENTRIES.read(request.GET, viewer=request.user, now=time_now())
+    except WrongFilter as wrong:
+        context = {"reading": wrong.reading, "wrong": str(wrong), "only_own": only_own}
+        return render(request, "audit/entries.html", context, status=400)
+    context = {"reading": reading, "page": reading.page(), "only_own": only_own}
     return render(request, "audit/entries.html", context)
 
 
