@@ -1,5 +1,7 @@
 """Recorded changes in the words that people read."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -50,6 +52,16 @@ def test_parameters_of_an_act_tell_the_code_by_which_people_search(admin):
     )
     html = admin.get(reverse("operate:act", args=[done.act_id])).content.decode()
     assert "API abuse (api_abuse)" in html
+
+
+def test_parameters_of_an_act_tell_a_moment_as_people_read_it(admin):
+    user = make_user()
+    ends_at = time_now().replace(microsecond=38_000) + timedelta(days=7)
+    done = services.suspend(
+        [user.pk], actor=SYSTEM, reason_code="api_abuse", ends_at=ends_at, reason="x"
+    )
+    html = admin.get(reverse("operate:act", args=[done.act_id])).content.decode()
+    assert f"<dd>{ends_at:%-d %b %Y, %H:%M} UTC</dd>" in html
 
 
 def test_a_preview_names_the_reason_and_not_its_code(admin):

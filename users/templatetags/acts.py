@@ -64,12 +64,14 @@ FIELDS: dict[str, str | Promise] = {
 _MONEY = frozenset({"credits", "delta", "used"})
 _LABELS = "_reason_labels"
 _ROLES = dict(Role.choices)
-_WITH_MOMENT = frozenset({"password_link", "email_change", "invitation", "second_factor_reset"})
+_WITH_MOMENT = frozenset(
+    {"ends_at", "password_link", "email_change", "invitation", "second_factor_reset"}
+)
 
 
 # As users.restrictions.restricting.describe writes it.
 _DESCRIBED = re.compile(r"([\w-]+)(?: until ([0-9T:-]{16})Z|, permanent)")
-_MOMENT = re.compile(r"([0-9T:-]{16})Z")
+_MOMENT = re.compile(r"([0-9T:-]{16})(?::[0-9.]+)?Z")
 
 
 def _moment_words(found: re.Match[str]) -> str:
