@@ -64,9 +64,9 @@ def preview(
     Raises OperationRefused where the whole act would be refused.
     """
     act = ActContext(code=procedure.code, actor=actor, now=now, params=params)
-    judged: list[_Judged] = []
+    judged: list[Judged] = []
     for chunk in _chunks(ids):
-        judged += _judge(procedure, chunk, act, guards=guards, seen=None, lock=False)
+        judged += judge(procedure, chunk, act, guards=guards, seen=None, lock=False)
     _apply_cap(cap, act, judged)
     return Receipts(None, tuple(each.receipt for each in judged))
 
@@ -124,7 +124,9 @@ def execute(
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class Judged:
+    """The verdict on one target: its receipt, and where it changes, the row and the change."""
+
     receipt: TargetReceipt
     row: Any = None
     change: Change | None = None
@@ -144,7 +146,7 @@ def _execute_chunk(
     not stored yet; None once the act is stored."""
     first = unrecorded is not None
     with transaction.atomic():
-        judged = _judge(procedure, ids, act, guards=guards, seen=seen, lock=True)
+        judged = judge(procedure, ids, act, guards=guards, seen=seen, lock=True)
         if first:
             _refuse_a_second_time(act)
         _apply_cap(cap, act, judged)
@@ -157,7 +159,25 @@ def _execute_chunk(
         return receipts
 
 
-def _judge(
+def carry_on(
+    procedure: Procedure,
+    ids: Sequence[int],
+    act: ActContext,
+    *,
+    guards: Sequence[Guard],
+    seen: Mapping[int, int] | None,
+) -> list[TargetReceipt]:
+    """Do one chunk of an act that is recorded already (``record.begin``), in the caller's
+    transaction. Each target gets its receipt, whatever the outcome."""
+    judged = judge(procedure, ids, act, guards=guards, seen=seen, lock=True)
+    changes = [(each.row, each.change) for each in judged if each.change is not None]
+    undo = procedure.write(changes, act) if changes else {}
+    receipts = [each.receipt for each in judged]
+    record.acts(act, receipts, undo, personal=procedure.personal, first=False)
+    return receipts
+
+
+def judge(
     procedure: Procedure,
     ids: Sequence[int],
     act: ActContext,
@@ -165,7 +185,7 @@ def _judge(
     guards: Sequence[Guard],
     seen: Mapping[int, int] | None,
     lock: bool,
-) -> list[_Judged]:
+) -> list[Judged]:
     """The verdict on every target. People are locked before the rows that belong to them, all in
     id order."""
     wanted = set(ids) | ({act.actor.pk} if act.actor.pk is not None else set())
@@ -184,11 +204,11 @@ def _judge(
             or procedure.decide(row, act.params, act.now)
         )
         name = person.name if person else ""
-        judged.append(_judged(target_id, name, row, version, verdict))
+        judged.append(_given(target_id, name, row, version, verdict))
     return judged
 
 
-def _judged(target_id: int, name: str, row: Any, version: int | None, verdict: Verdict) -> _Judged:
+def _given(target_id: int, name: str, row: Any, version: int | None, verdict: Verdict) -> Judged:
     if isinstance(verdict, Change):
         receipt = TargetReceipt(
             target_id,
@@ -198,14 +218,14 @@ def _judged(target_id: int, name: str, row: Any, version: int | None, verdict: V
             verdict.after,
             version=version,
         )
-        return _Judged(receipt, row, verdict)
+        return Judged(receipt, row, verdict)
     if isinstance(verdict, Refusal):
-        return _Judged(
+        return Judged(
             TargetReceipt(
                 target_id, name, Receipt.Outcome.REFUSED, refusal=verdict, version=version
             )
         )
-    return _Judged(TargetReceipt(target_id, name, Receipt.Outcome.UNCHANGED, version=version))
+    return Judged(TargetReceipt(target_id, name, Receipt.Outcome.UNCHANGED, version=version))
 
 
 def _guarded(case: Case, guards: Sequence[Guard]) -> Refusal | None:
@@ -218,7 +238,7 @@ def _stale(seen: Mapping[int, int] | None, target_id: int, version: int | None) 
     return Refusal(_("Something changed since you looked; look again before you act."), stale=True)
 
 
-def _apply_cap(cap: Cap | None, act: ActContext, judged: Sequence[_Judged]) -> None:
+def _apply_cap(cap: Cap | None, act: ActContext, judged: Sequence[Judged]) -> None:
     """Refuse the whole act where it would go over a cap; the actor's row is locked, so acts of one
     person queue."""
     if cap is None:

@@ -11,6 +11,9 @@ from django.db import models
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
+from audit.run_models import Run as Run
+from audit.run_models import RunChunk as RunChunk
+
 
 class Act(models.Model):
     """One operation performed by one actor on a set of targets. Its id is the operation id that
@@ -54,6 +57,7 @@ class Receipt(models.Model):
         CHANGED = 1, _("changed")
         UNCHANGED = 2, _("unchanged")
         REFUSED = 3, _("refused")
+        FAILED = 4, _("failed")
 
     pk = models.CompositePrimaryKey("act_id", "target_id")
     act = models.ForeignKey(Act, models.CASCADE, related_name="receipts")
@@ -66,7 +70,7 @@ class Receipt(models.Model):
         db_table = "audit_receipt"
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(outcome__in=[1, 2, 3]), name="receipt_outcome_known"
+                condition=models.Q(outcome__in=[1, 2, 3, 4]), name="receipt_outcome_known"
             )
         ]
 

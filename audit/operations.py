@@ -25,6 +25,7 @@ from audit.procedures import Cap, Case, Change, Guard, Procedure, Receipts, Refu
 
 MOST_AT_ONCE = 1_000
 ON_MANY = "audit.act_on_many"
+RUN = "audit.run"
 UNDO_FOR = timedelta(days=30)
 _HIGHEST_RANK = 3
 
@@ -351,6 +352,14 @@ def require(operation: Operation, ids: Sequence[int], *, actor: Actor) -> None:
         raise PermissionDenied(_("Your role acts on one user at a time."))
     if len(ids) > MOST_AT_ONCE:
         raise OperationRefused(why_too_many(len(ids)))
+
+
+def require_run(operation: Operation, *, actor: Actor) -> None:
+    """That ``actor`` may start a run of this at all. Raises PermissionDenied."""
+    if not actor.may(operation.code):
+        raise PermissionDenied(_("Your role does not allow this."))
+    if not actor.may(RUN):
+        raise PermissionDenied(_("Your role starts no runs."))
 
 
 def why_too_many(count: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
@@ -85,6 +86,13 @@ def look_up(ids: Collection[int], *, lock: bool = False) -> dict[int, Person]:
     With ``lock`` the rows stay locked until the transaction ends, so that a role granted meanwhile
     cannot slip past a guard."""
     found: dict[int, Person] = get_user_model().objects.people(sorted(ids), lock=lock)
+    return found
+
+
+def acting(pk: int, *, now: datetime) -> Actor | None:
+    """The person as an actor of what they started earlier; None for one who is gone or may not
+    sign in any more."""
+    found: Actor | None = get_user_model().objects.acting(pk, now=now)
     return found
 
 

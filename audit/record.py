@@ -81,6 +81,16 @@ def acts(
     _copy(_PERSONAL, private)
 
 
+def begin(act: ActContext, *, personal: frozenset[str]) -> None:
+    """Store an act that will grow chunk by chunk, before its first one."""
+    _act_row(act, (), personal=personal, first=True)
+
+
+def set_aside(act_id: uuid.UUID, target_id: int, why: str) -> None:
+    """Store the receipt of a target that could not be dealt with, whatever stands in its way."""
+    _copy(_RECEIPT, [(act_id, target_id, int(Receipt.Outcome.FAILED), why, None)])
+
+
 def _receipt(act: ActContext, row: TargetReceipt, undo: Mapping[int, Any]) -> tuple[Any, ...]:
     return (
         act.id,

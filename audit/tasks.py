@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.utils.timezone import now
 
 from audit import outbox, partitions, selection
+from audit.runs import steering, working
 from coai_admin.console.jobs import job
 
 _AHEAD = timedelta(days=93)
@@ -29,3 +30,15 @@ def ensure_partitions() -> None:
 def forget_selections() -> None:
     """Every hour: delete selections whose day is over. Nobody can use them any more."""
     selection.expire(now())
+
+
+@job(runs_as="system")
+def work_runs() -> None:
+    """Every other second: work on the run that is due longest, for some seconds."""
+    working.work()
+
+
+@job(runs_as="system")
+def forget_drafts() -> None:
+    """Every hour: delete runs that were prepared, and not started within a day."""
+    steering.forget_drafts(now())

@@ -13,6 +13,9 @@ app.conf.beat_schedule = {
     "outbox": {"task": "audit.tasks.deliver_outbox", "schedule": 5.0},
     "partitions": {"task": "audit.tasks.ensure_partitions", "schedule": 6 * 3600.0},
     "statistics": {"task": "billing.tasks.copy_statistics", "schedule": 5.0},
+    # Those that found no worker in time are not worth keeping: the next comes at once.
+    "runs": {"task": "audit.tasks.work_runs", "schedule": 2.0, "options": {"expires": 4.0}},
+    "drafts": {"task": "audit.tasks.forget_drafts", "schedule": 3600.0},
     "selections": {"task": "audit.tasks.forget_selections", "schedule": 3600.0},
     "sessions": {"task": "users.tasks.forget_ended_sessions", "schedule": 15 * 60.0},
     "second_factors": {"task": "users.tasks.take_second_factors", "schedule": 60.0},

@@ -11,6 +11,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from coai_admin.api_settings import *  # noqa: F403 (so that Django finds them)
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
@@ -329,6 +331,7 @@ CELERY_REDBEAT_KEY_PREFIX = "coai:beat:"
 CELERY_REDBEAT_LOCK_TIMEOUT = 25
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_TIMEZONE = "UTC"
+RUN_LEASE = _number("COAI_RUN_LEASE", 20)  # seconds; a run whose worker died is taken up after
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # its lines go where all go
 CELERY_WORKER_REDIRECT_STDOUTS = False  # a handler on a redirected stderr would log itself for ever
 
@@ -376,25 +379,3 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {"django.request": {"level": "ERROR"}, "django.security": {"level": "WARNING"}},
 }
-# The API. Its views derive from users.api.base.ApiView; one that did not would be closed.
-REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": [],
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
-    "DEFAULT_SCHEMA_CLASS": "users.api.document.ApiSchema",
-    "EXCEPTION_HANDLER": "users.api.problems.handle",
-}
-SPECTACULAR_SETTINGS: dict[str, Any] = {
-    "TITLE": "CoAI Admin",
-    "DESCRIPTION": "Users, what is done to them, and the record of it. Guide: docs/api.md.",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.0",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "PREPROCESSING_HOOKS": [],
-    "POSTPROCESSING_HOOKS": ["users.api.document.finish"],
-    "SORT_OPERATIONS": False,
-    "SORT_OPERATION_PARAMETERS": False,
-}
-API_REQUESTS_PER_MINUTE = 1_200  # of one key, or one person
-API_FAILURES_PER_MINUTE = 30  # wrong keys from one address

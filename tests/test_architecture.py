@@ -56,6 +56,8 @@ MODEL_WRITERS = {
     "AuditEntry": set(),
     "AuditPersonal": set(),
     "Receipt": set(),
+    "Run": {"audit.runs.steering"},
+    "RunChunk": {"audit.runs.targets"},
     "Act": {"audit.record", "users.imports.runs"},  # an import is one act, which grows
     "Standing": set(),
     "Subscription": set(),

@@ -37,5 +37,8 @@ ACTIONS = (
     Action("settings.edit_security", _("Edit a setting of security"), Kind.CHANGE, "settings"),
     Action("users.edit_reason_codes", _("Edit a reason code"), Kind.CHANGE, "suspend"),
     Action("users.edit_shared_view", _("Change a shared view"), Kind.CHANGE, "bookmark"),
+    Action("audit.pause_run", _("Pause a run"), Kind.CHANGE),
+    Action("audit.resume_run", _("Resume a run"), Kind.CHANGE),
+    Action("audit.cancel_run", _("Cancel a run"), Kind.CHANGE),
     Action("imports.coai", _("Import a CoAI deployment"), Kind.SYSTEM, "import"),
 )

@@ -72,6 +72,13 @@ class UserManager(BaseUserManager["User"]):
             for pk, name, role in rows.values_list("pk", "username", "role")
         }
 
+    def acting(self, pk: int, *, now: datetime) -> User | None:
+        """Staff who may act, though they are not here: neither closed nor suspended (see
+        ``audit.people``)."""
+        people: Any = self.get_queryset()
+        open_ones: UserQuerySet = people.staff().filter(pk=pk, closed_at__isnull=True)
+        return open_ones.unrestricted("suspension", now).first()
+
 
 class RestrictionQuerySet(models.QuerySet["Restriction"]):
     """Restrictions by their effect."""

@@ -1,0 +1,153 @@
+"""What people do with a run: confirm it, pause, go on, cancel. A worker that is in the middle of a
+batch finishes it; the next one is not begun."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from audit import record
+from audit.execution import OperationRefused
+from audit.models import Act, Run
+from audit.people import Actor
+from audit.run_models import CHUNK
+from audit.runs.deeds import deed
+from coai_admin.console import circumstances
+
+_OWN = (Run.State.PREVIEWING, Run.State.PREVIEWED, Run.State.WAITING)
+_STARTED = (Run.State.RUNNING, Run.State.PAUSED)
+CONFIRM, PAUSE, RESUME, CANCEL = "confirm", "pause", "resume", "cancel"
+CANCEL_ANY = "audit.cancel_run"
+
+
+def why_not(what: str, run: Run, *, actor: Actor, now: datetime) -> str:
+    """Why ``actor`` cannot do this with the run now; empty when they can."""
+    return _WHY_NOT[what](run, actor, now)
+
+
+def _not_confirmed(run: Run, actor: Actor, now: datetime) -> str:
+    if run.owner_id != actor.pk:
+        return _("Only who prepared it can confirm it.")
+    if run.state != Run.State.PREVIEWED:
+        return _("This run is not waiting to be confirmed.")
+    if now >= run.expires_at:
+        return _("This preview is a day old. Make it again.")
+    if not run.changed:
+        return _("Nobody would be changed.")
+    return ""
+
+
+def _not_steered(run: Run, actor: Actor) -> str:
+    if run.owner_id != actor.pk and not actor.may(CANCEL_ANY):
+        return _("This is a colleague's run.")
+    return ""
+
+
+def _not_paused(run: Run, actor: Actor, now: datetime) -> str:
+    if run.state != Run.State.RUNNING:
+        return _("This run is not running.")
+    return _not_steered(run, actor)
+
+
+def _not_resumed(run: Run, actor: Actor, now: datetime) -> str:
+    if run.state != Run.State.PAUSED:
+        return _("This run is not paused.")
+    return _not_steered(run, actor)
+
+
+def _not_cancelled(run: Run, actor: Actor, now: datetime) -> str:
+    if run.state not in (*_OWN, *_STARTED):
+        return _("This run is over.")
+    return _not_steered(run, actor)
+
+
+_WHY_NOT: dict[str, Callable[[Run, Actor, datetime], str]] = {
+    CONFIRM: _not_confirmed,
+    PAUSE: _not_paused,
+    RESUME: _not_resumed,
+    CANCEL: _not_cancelled,
+}
+
+
+@transaction.atomic
+def confirm(
+    run_id: uuid.UUID, *, actor: Actor, now: datetime, reason: str, ticket: str = ""
+) -> Run:
+    """Start a previewed run, for this reason. Raises OperationRefused, and PermissionDenied where
+    the role is gone."""
+    run = _locked(run_id, CONFIRM, actor=actor, now=now)
+    run.reason, run.ticket = reason, ticket
+    run.request_id, run.ip = circumstances.request_id(), circumstances.ip()
+    _begin(run, actor, now)
+    return run
+
+
+def _begin(run: Run, actor: Actor, now: datetime) -> None:
+    """From the preview to the act, which is on record from here on. What was counted stays in the
+    forecast."""
+    if run.undoes_id is not None:
+        Act.objects.select_for_update(no_key=True).get(pk=run.undoes_id)
+        if Act.objects.filter(undoes=run.undoes_id).exists():
+            raise OperationRefused(_("It was undone already."))
+    doing = deed(run, actor=actor)
+    record.begin(doing.context(actor=actor, now=now), personal=doing.procedure.personal)
+    run.forecast = {
+        **(run.forecast or {}),
+        "counts": {name: getattr(run, name) for name in ("changed", "unchanged", "refused")},
+        "refusals": run.refusals,
+    }
+    run.changed = run.unchanged = run.refused = run.failed = run.cursor = 0
+    run.refusals, run.batch, run.stalls, run.pace = {}, CHUNK, 0, None
+    run.state, run.started_at, run.lease_until = Run.State.RUNNING, now, None
+    run.save()
+
+
+def pause(run_id: uuid.UUID, *, actor: Actor, now: datetime) -> Run:
+    """Stop after the batch under way. Raises OperationRefused."""
+    return _turn(run_id, PAUSE, Run.State.PAUSED, actor=actor, now=now)
+
+
+def resume(run_id: uuid.UUID, *, actor: Actor, now: datetime) -> Run:
+    """Go on where it was paused. Raises OperationRefused."""
+    return _turn(run_id, RESUME, Run.State.RUNNING, actor=actor, now=now)
+
+
+def cancel(run_id: uuid.UUID, *, actor: Actor, now: datetime) -> Run:
+    """Stop for good after the batch under way; what was done stays, and can be undone. Raises
+    OperationRefused."""
+    return _turn(run_id, CANCEL, Run.State.CANCELLED, actor=actor, now=now)
+
+
+@transaction.atomic
+def _turn(run_id: uuid.UUID, what: str, state: Run.State, *, actor: Actor, now: datetime) -> Run:
+    run = _locked(run_id, what, actor=actor, now=now)
+    run.state, run.lease_until = state, None
+    if state == Run.State.CANCELLED:
+        run.finished_at = now
+    run.save(update_fields=["state", "lease_until", "finished_at"])
+    if run.started_at is not None:
+        record.entry(
+            f"audit.{what}_run",
+            actor=actor,
+            now=now,
+            target=("run", None, run.code),
+            changes={"run": run.pk, "done": run.cursor, "of": run.total},
+            act_id=run.pk,
+        )
+    return run
+
+
+def _locked(run_id: uuid.UUID, what: str, *, actor: Actor, now: datetime) -> Run:
+    run = Run.objects.select_for_update(no_key=True).get(pk=run_id)
+    if why := why_not(what, run, actor=actor, now=now):
+        raise OperationRefused(why)
+    return run
+
+
+def forget_drafts(now: datetime) -> int:
+    """Delete runs whose day is over and that were never started. Returns how many."""
+    return Run.objects.filter(started_at__isnull=True, expires_at__lte=now).delete()[0]

@@ -1,0 +1,78 @@
+"""The targets of a run: frozen once, in id order, in chunks that never change."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from audit.models import RunChunk
+from audit.run_models import CHUNK
+
+_FREEZE = """
+WITH frozen AS (
+    INSERT INTO audit_runchunk (run_id, number, ids)
+    SELECT %s, (place - 1) / {size}, array_agg(one ORDER BY one)
+      FROM (SELECT one, row_number() OVER (ORDER BY one) AS place
+              FROM (SELECT DISTINCT one FROM ({source}) AS asked (one)) AS distinct_ones) AS placed
+     GROUP BY 2
+    RETURNING cardinality(ids) AS size
+)
+SELECT coalesce(sum(size), 0)::bigint FROM frozen
+"""
+_SELECTION = "SELECT unnest(ids) FROM audit_selection WHERE id = %s"
+_RECEIPTS = "SELECT target_id FROM audit_receipt WHERE act_id = %s AND outcome = ANY(%s)"
+_IDS = "SELECT unnest(%s::bigint[])"
+
+
+def freeze_selection(run: uuid.UUID, selection: uuid.UUID) -> int:
+    """Freeze all that are in a selection now. Returns how many."""
+    return _freeze(run, _SELECTION, [selection])
+
+
+def freeze_receipts(run: uuid.UUID, act: uuid.UUID, outcomes: Sequence[int]) -> int:
+    """Freeze those to whom an act did this. Returns how many."""
+    return _freeze(run, _RECEIPTS, [act, list(map(int, outcomes))])
+
+
+def freeze_ids(run: uuid.UUID, ids: Sequence[int]) -> int:
+    """Freeze these. Returns how many different ones they are."""
+    return _freeze(run, _IDS, [list(ids)])
+
+
+def _freeze(run: uuid.UUID, source: str, params: list[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_FREEZE.format(size=CHUNK, source=source), [run, *params])
+        [count] = cursor.fetchone()
+        return int(count)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The next targets of a run: part of one chunk. ``seen``: the versions that the preview saw,
+    None where it looked at none."""
+
+    number: int
+    offset: int
+    ids: Sequence[int]
+    seen: Mapping[int, int] | None
+
+
+def next_batch(run: uuid.UUID, *, cursor: int, size: int) -> Batch:
+    """Up to ``size`` targets from ``cursor`` on, of one chunk."""
+    number, offset = divmod(cursor, CHUNK)
+    chunk = RunChunk.objects.get(run_id=run, number=number)
+    ids = chunk.ids[offset : offset + size]
+    versions = (chunk.versions or [])[offset : offset + size]
+    seen = {pk: version for pk, version in zip(ids, versions, strict=False) if version is not None}
+    return Batch(number, offset, ids, seen if chunk.versions is not None else None)
+
+
+def note_versions(run: uuid.UUID, batch: Batch, versions: Sequence[int | None]) -> None:
+    """Keep what the preview saw of a batch."""
+    chunk = RunChunk.objects.get(run_id=run, number=batch.number)
+    kept = [*(chunk.versions or [])[: batch.offset], *versions]
+    RunChunk.objects.filter(run_id=run, number=batch.number).update(versions=kept)
