@@ -159,6 +159,10 @@ def scanned(found):
     ]
 
 
+def relations(plan):
+    return {node["Relation Name"] for node in nodes(plan) if "Relation Name" in node}
+
+
 def indexes(found):
     return {node["Index Name"] for plan in found for node in nodes(plan) if "Index Name" in node}
 
@@ -193,6 +197,14 @@ def test_order_is_walked_along_its_index(name, sign, crowd):
         assert [node for plan in positions for node in sorted_within(plan)] == [], query
         used |= indexes(found)
     assert used & ORDERS[name], used
+
+
+@pytest.mark.parametrize("query", ["sort=status", "sort=-status&before=end", "status=suspended"])
+def test_few_of_a_status_are_found_in_indexes_alone(query, crowd):
+    found, _page = plans(query, crowd)
+    finding = next(plan for plan in found if relations(plan) == {"users_user", "users_restriction"})
+    people = [node for node in nodes(finding) if node.get("Relation Name") == "users_user"]
+    assert {node["Node Type"] for node in people} == {"Index Only Scan"}
 
 
 def _is_position(plan):

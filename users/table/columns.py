@@ -30,7 +30,7 @@ from coai_admin.console.columns import Column, Kind, Sight, Viewer
 from coai_admin.console.keyset import Segment, Sort
 from users import roles
 from users.models import NEVER, User
-from users.status import conditions, status_expression, until_expression
+from users.status import segments, status_expression, until_expression
 from users.table.further import FURTHER
 
 TIERS = (0, 1, 2, 3)
@@ -168,7 +168,7 @@ COLUMNS = (
         label=_("Status"),
         kind=Kind.STATE,
         read=status_expression,
-        sort=Sort(segments=lambda now: list(conditions(now).values())),
+        sort=Sort(segments=segments),
     ),
     Column(
         name="status_until",
