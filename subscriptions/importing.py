@@ -12,7 +12,6 @@ from django.db import connection
 
 from subscriptions.loading import LoadedPeriod, LoadedSubscription, load_subscriptions
 from subscriptions.models import Subscription
-from subscriptions.services import open_standings
 
 _TOLD = """
     WITH told AS (
@@ -60,9 +59,24 @@ class Told(NamedTuple):
 
 def take_over(told: Sequence[Told]) -> None:
     """Give new users their standing and, where they are told to have one, their subscription."""
-    open_standings([each.user_id for each in told])
+    _open_standings(told)
     load_subscriptions(_loaded(each) for each in told if each.tier)
-    _count_months([each for each in told if each.months])
+
+
+def _open_standings(told: Sequence[Told]) -> None:
+    """A standing without subscription for each, with the months that the other system counted."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO subscriptions_standing AS s (user_id, tier, months, legacy_months, version)
+            SELECT user_id, 0, 0, months, 0 FROM unnest(%s::bigint[], %s::integer[])
+                AS t(user_id, months)
+            ON CONFLICT (user_id) DO UPDATE
+               SET legacy_months = excluded.legacy_months, version = s.version + 1
+             WHERE s.legacy_months <> excluded.legacy_months
+            """,
+            [[each.user_id for each in told], [each.months for each in told]],
+        )
 
 
 def retell(told: Sequence[Told], *, now: datetime) -> None:

@@ -54,8 +54,8 @@ def load_subscriptions(rows: Iterable[LoadedSubscription]) -> int:
 def _reserve(number: int) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence('subscriptions_subscription', 'id'))"
-            " FROM generate_series(1, %s)",
+            "SELECT nextval((SELECT pg_get_serial_sequence('subscriptions_subscription', 'id')"
+            "::regclass)) FROM generate_series(1, %s)",
             [number],
         )
         return [row[0] for row in cursor.fetchall()]

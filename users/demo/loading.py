@@ -104,7 +104,7 @@ def _write_people(people: Sequence[DemoPerson]) -> list[int]:
     """Ids in the order of joining. Nobody can sign in: the passwords are unusable."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence('users_user', 'id'))"
+            "SELECT nextval((SELECT pg_get_serial_sequence('users_user', 'id')::regclass))"
             " FROM generate_series(1, %s)",
             [len(people)],
         )

@@ -150,7 +150,7 @@ class Loader:
             return
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT nextval(pg_get_serial_sequence('users_user', 'id'))"
+                "SELECT nextval((SELECT pg_get_serial_sequence('users_user', 'id')::regclass))"
                 " FROM generate_series(1, %s)",
                 [len(new)],
             )

@@ -124,7 +124,7 @@ def find_people(source: str) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(_PERSONS, {"source": source})
         cursor.execute("CREATE INDEX ON import_person (user_ref)")
-        cursor.execute("ANALYZE import_person")
+        cursor.execute("ANALYZE import_person (user_ref, user_id)")
         cursor.execute(_GROUP_FLAGS)
         found = {}
         for kind, shared, distinct in _SHARED:
@@ -270,7 +270,7 @@ def _flag_given(cursor: Any, table: str, lost: str, taken: str, condition: str) 
         [lost, taken, lost],
     )
     cursor.execute(f"CREATE INDEX ON {table} (user_ref)")
-    cursor.execute(f"ANALYZE {table}")
+    cursor.execute(f"ANALYZE {table} (user_ref)")
 
 
 def find_changes(source: str, *, grant: bool) -> dict[str, int]:
@@ -306,7 +306,7 @@ def find_changes(source: str, *, grant: bool) -> dict[str, int]:
         cursor.execute(_COMPARED_PEOPLE, [grant])
         # So that each chunk finds its people, however few or many differ.
         cursor.execute("CREATE INDEX ON import_person (user_ref) WHERE changed OR different")
-        cursor.execute("ANALYZE import_person")
+        cursor.execute("ANALYZE import_person (user_ref, changed, different)")
         cursor.execute(
             "SELECT table_name, count(*) FROM import_stale WHERE fresh GROUP BY table_name"
         )

@@ -87,7 +87,7 @@ def check_rows(tally: Tally, tables: Mapping[str, Table], *, snapshot: bool) -> 
 
 _FILLED = (
     "users_user",
-    "users_legacyrow",
+    "users_legacyrow (source, table_name, key, state, run_id, user_id)",
     "users_apikey",
     "users_restriction",
     "billing_account",

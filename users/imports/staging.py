@@ -102,7 +102,7 @@ def finish_people() -> None:
     """Index and analyse the rows of people once all are there."""
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE INDEX ON {PEOPLE} (user_ref, table_name)")
-        cursor.execute(f"ANALYZE {PEOPLE}")
+        cursor.execute(f"ANALYZE {PEOPLE} (table_name, user_ref, state)")
 
 
 def batches(rows: Iterable[Staged], size: int) -> Iterator[list[Staged]]:
