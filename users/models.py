@@ -99,7 +99,9 @@ class User(AbstractBaseUser):
             ),
             GinIndex(OpClass(Upper("email"), name="gin_trgm_ops"), name="user_email_trgm"),
             GinIndex(fields=["import_flags"], name="user_import_flags"),
-            models.Index(fields=["joined_at", "id"], name="user_joined"),
+            models.Index(
+                fields=["joined_at", "id"], include=["last_seen_at"], name="user_joined_seen"
+            ),
             models.Index(
                 fields=["role", "id"], name="user_staff", condition=~models.Q(role=roles.Role.NONE)
             ),

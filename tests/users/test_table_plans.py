@@ -13,6 +13,7 @@ from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 
 from billing.models import Statistics
+from coai_admin.console import counts
 from tests.factories import make_staff, make_users
 from tests.users.crowd import NOW
 from users.models import Restriction, User
@@ -44,7 +45,7 @@ ORDERS = {
     "months": {"standing_by_months"},
     "expires": {"standing_by_end", "standing_endless"},
     "seen": {"user_seen"},
-    "joined": {"user_joined"},
+    "joined": {"user_joined_seen"},
     "country": {"user_country"},
     "role": {"user_staff", "users_user_pkey"},
 }
@@ -78,8 +79,8 @@ FILTERS = {
     "seen_from=2026-11-01": {"user_seen"},
     "seen_to=2025-12-31": {"user_seen"},
     "seen=never": {"user_seen"},
-    "joined_from=2026-06-01": {"user_joined"},
-    "joined_to=2025-06-01": {"user_joined"},
+    "joined_from=2026-06-01": {"user_joined_seen"},
+    "joined_to=2025-06-01": {"user_joined_seen"},
     "country=CN": {"user_country"},
     "country=none": {"user_country"},
     "role=super_admin": {"user_staff"},
@@ -205,6 +206,16 @@ def test_few_of_a_status_are_found_in_indexes_alone(query, crowd):
     finding = next(plan for plan in found if relations(plan) == {"users_user", "users_restriction"})
     people = [node for node in nodes(finding) if node.get("Relation Name") == "users_user"]
     assert {node["Node Type"] for node in people} == {"Index Only Scan"}
+
+
+def test_newest_of_many_seen_long_ago_are_found_without_reading_the_others(crowd, monkeypatch):
+    monkeypatch.setattr(counts, "CAP", 10)  # as if these were many
+    found, page = plans("seen_to=2025-12-31", crowd)
+    [walk] = [plan for plan in found if _is_position(plan)]
+    assert page.rows
+    assert [(node["Node Type"], node["Index Name"]) for node in nodes(walk) if node != walk] == [
+        ("Index Only Scan", "user_joined_seen")
+    ]
 
 
 def _is_position(plan):
