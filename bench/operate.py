@@ -1,5 +1,6 @@
-"""One operation on many users, with ledger, receipts and audit, beside one SQL statement that does
-the same writes."""
+"""Operations on many users, with ledger, receipts and audit: each beside one SQL statement that
+does the same writes; then as a run, under a real worker, with its preview and its undo, and the
+user table meanwhile."""
 
 from __future__ import annotations
 
@@ -10,115 +11,128 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.utils.timezone import now as time_now
 
-from audit.models import Act
+from audit.models import Act, AuditEntry, Receipt
 from audit.people import SYSTEM
+from audit.procedures import Receipts
+from bench import peers, runs
 from bench.report import Case, case
 from billing import reports
-from billing.models import Account, Transfer
 from billing.services import adjust_credits
+from users.profile.services import tag
+from users.restrictions.services import suspend
 
 DATABASE = "copy"
 _ROUNDS = 3
+_MOST_BESIDE_SQL = 200_000  # more only as a run: rounds of everything would take an hour
 _DELTA = Decimal("12.5")
 _REASON = "Credits for the outage of Tuesday"
 
-_STATEMENT = """
-WITH act AS (
-    INSERT INTO audit_act (id, code, actor_name, params, reason, ticket, request_id, created_at,
-                           changed, unchanged, refused)
-    VALUES (%(act)s, 'billing.adjust_credits', 'system', '{{"delta": "12.5"}}', %(reason)s, '', '',
-            %(now)s, %(count)s, 0, 0)
-), holding AS MATERIALIZED (
-    SELECT a.id, a.user_id, u.username, a.balance
-      FROM billing_account a JOIN users_user u ON u.id = a.user_id
-     WHERE a.user_id = ANY(%(ids)s) ORDER BY a.id FOR NO KEY UPDATE OF a
-), {ledger}, receipts AS (
-    INSERT INTO audit_receipt (act_id, target_id, outcome, refusal, undo)
-    SELECT %(act)s, user_id, 1, '', jsonb_build_object('transfer', posted.id, 'at', %(now)s)
-      FROM posted JOIN holding ON holding.id = account_id
-), entries AS (
-    INSERT INTO audit_entry (created_at, act_id, action, target_type, target_id, changes, reason)
-    SELECT %(now)s, %(act)s, 'billing.adjust_credits', 'user', user_id,
-           jsonb_build_object('credits', jsonb_build_array(balance, balance_after)), %(reason)s
-      FROM posted JOIN holding ON holding.id = account_id
-    RETURNING id, target_id
+
+class Kind(NamedTuple):
+    """An act that is measured: the service, its peer, and its parameters in one round."""
+
+    name: str
+    code: str
+    service: Callable[..., Receipts]
+    peer: str
+    ours: Callable[[int], dict[str, Any]]
+    theirs: Callable[[int], dict[str, Any]]
+
+
+# Rounds must differ: who is suspended as long, or tagged so, already is left alone.
+def _until(round_: int) -> Any:
+    return time_now() + timedelta(days=100 + round_)
+
+
+KINDS = (
+    Kind(
+        "credits",
+        "billing.adjust_credits",
+        adjust_credits,
+        peers.CREDITS,
+        lambda _round: {"delta": _DELTA},
+        lambda _round: {},
+    ),
+    Kind(
+        "suspend",
+        "users.suspend",
+        suspend,
+        peers.SUSPEND,
+        lambda round_: {"reason_code": "spam", "ends_at": _until(2 * round_ + 1)},
+        lambda round_: {"ends_at": _until(2 * round_)},
+    ),
+    Kind(
+        "tags",
+        "users.tag",
+        tag,
+        peers.TAG,
+        lambda round_: {"add": [f"ours {round_}"]},
+        lambda round_: {"tag": f"theirs {round_}"},
+    ),
 )
-INSERT INTO audit_personal (entry_id, created_at, actor_name, target_name)
-SELECT entries.id, %(now)s, 'system', username FROM entries JOIN holding ON user_id = target_id
-"""
 
 
-# As the ledger has it: inserting a transfer moves its account, by a trigger for each row.
-_LEDGER = """posted AS (
-    INSERT INTO billing_transfer (created_at, effective_at, account_id, code, delta, reason,
-                                  group_id)
-    SELECT %(now)s, %(now)s, id, 400, %(delta)s, %(reason)s, %(act)s FROM holding
-    RETURNING id, account_id, balance_after
-)"""
-# As it would be without that protection.
-_UNPROTECTED = """moved AS (
-    UPDATE billing_account a
-       SET balance = a.balance + %(delta)s, credited_total = credited_total + %(delta)s,
-           version = version + 1, updated_at = %(now)s
-      FROM holding WHERE a.id = holding.id
-    RETURNING a.id, a.balance, a.version
-), posted AS (
-    INSERT INTO billing_transfer (created_at, effective_at, account_id, account_version,
-                                  code, delta, balance_after, reason, group_id)
-    SELECT %(now)s, %(now)s, id, version, 400, %(delta)s, balance, %(reason)s, %(act)s
-      FROM moved
-    RETURNING id, account_id, balance_after
-)"""
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of this measurement."""
+    parser.add_argument("--no-run", action="store_true", help="only beside SQL, not as a run")
 
 
 def run(options: argparse.Namespace) -> list[Case]:
-    """Adjust credits by the operation and by the statements in turn; the medians count."""
-    ids = list(
-        Account.objects.filter(pk__gte=1_000).order_by("pk").values_list("user_id", flat=True)
-    )
-    ids = ids[: options.users]
-    act, statement, unprotected = [], [], []
+    """Each act by the operation and by the statement in turn, the medians count; then runs."""
+    ids = runs.everybody()[: options.users]
+    cases: list[Case] = []
+    if len(ids) <= _MOST_BESIDE_SQL:
+        for kind in KINDS:
+            cases += _beside_sql(kind, ids)
+    if not options.no_run:
+        cases += runs.measure(ids)
+    assert next(reports.defects(), None) is None
+    return cases
+
+
+def _beside_sql(kind: Kind, ids: list[int]) -> list[Case]:
+    ours, theirs, unprotected = [], [], []
     memory = 0
-    for _round in range(_ROUNDS):
+    for number in range(_ROUNDS):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        act.append(_timed(lambda: _operate(ids)))
-        memory = max(memory, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-        statement.append(_timed(lambda: _state(ids, _LEDGER)))
-        with _no_triggers():
-            unprotected.append(_timed(lambda: _state(ids, _UNPROTECTED)))
-    _prove(ids)
-    ours, peer = statistics.median(act), statistics.median(statement)
-    bare = statistics.median(unprotected)
-    return [
-        case(f"one operation on {len(ids):,} users", ours, "s", peer=peer, limit=3.0),
-        case("… beside one without the ledger's triggers", ours, "s", peer=bare),
-        case("users per second", len(ids) / ours, "/s", better="higher", peer=len(ids) / peer),
-        case("memory it takes", memory / 1024, "MB"),
-    ]
-
-
-def _operate(ids: list[int]) -> None:
-    adjust_credits(ids, actor=SYSTEM, delta=_DELTA, reason=_REASON)
-
-
-def _state(ids: list[int], ledger: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _STATEMENT.format(ledger=ledger),
-            {
-                "act": uuid.uuid4(),
-                "now": time_now(),
-                "count": len(ids),
-                "ids": ids,
-                "delta": _DELTA,
-                "reason": _REASON,
-            },
+        params = kind.ours(number)
+        ours.append(
+            _timed(lambda: kind.service(ids, actor=SYSTEM, reason=_REASON, **params))  # noqa: B023 (called at once)
         )
+        memory = max(memory, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        theirs.append(_timed(lambda: _state(kind.peer, ids, kind.theirs(number))))  # noqa: B023
+        if kind.name == "credits":
+            with _no_triggers():
+                unprotected.append(_timed(lambda: _state(peers.UNPROTECTED_CREDITS, ids, {})))
+    _prove(kind, ids, rounds=len(ours) + len(theirs) + len(unprotected))
+    median, peer = statistics.median(ours), statistics.median(theirs)
+    cases = [case(f"{kind.name}: {len(ids):,} users", median, "s", peer=peer, limit=3.0)]
+    if unprotected:
+        bare = statistics.median(unprotected)
+        cases.append(case("… beside one without the ledger's triggers", median, "s", peer=bare))
+    rate = len(ids) / median
+    cases.append(case("users per second", rate, "/s", better="higher", peer=len(ids) / peer))
+    return [*cases, case("memory it takes", memory / 1024, "MB")]
+
+
+def _state(statement: str, ids: list[int], params: dict[str, Any]) -> None:
+    values = {
+        "act": uuid.uuid4(),
+        "now": time_now(),
+        "count": len(ids),
+        "ids": ids,
+        "reason": _REASON,
+        **params,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
 
 
 @contextmanager
@@ -131,20 +145,19 @@ def _no_triggers() -> Iterator[None]:
                 yield
 
 
-def _timed(run: Callable[[], None]) -> float:
+def _timed(act: Callable[[], object]) -> float:
     """Seconds, from a clean start: dead rows swept, the log written down."""
     with connection.cursor() as cursor:
         cursor.execute("VACUUM billing_account")
-        cursor.execute("ANALYZE billing_account, billing_transfer, audit_entry")
+        cursor.execute("ANALYZE billing_account, billing_transfer, audit_entry, users_restriction")
     began = time.perf_counter()
-    run()
+    act()
     return time.perf_counter() - began
 
 
-def _prove(ids: list[int]) -> None:
-    """Each of them did all of it, and the ledger agrees with itself."""
-    acts = Act.objects.filter(code="billing.adjust_credits", changed=len(ids)).count()
-    transfers = Transfer.objects.filter(reason=_REASON).count()
-    assert acts == 3 * _ROUNDS, acts
-    assert transfers == 3 * _ROUNDS * len(ids), transfers
-    assert next(reports.defects(), None) is None
+def _prove(kind: Kind, ids: list[int], *, rounds: int) -> None:
+    """Each of them did all of it, and left as much."""
+    acts = Act.objects.filter(code=kind.code, changed=len(ids)).values_list("pk", flat=True)
+    assert len(acts) == rounds, (kind.name, len(acts), rounds)
+    assert Receipt.objects.filter(act__in=acts, outcome=1).count() == rounds * len(ids)
+    assert AuditEntry.objects.filter(act_id__in=list(acts)).count() == rounds * len(ids)

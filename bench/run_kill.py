@@ -8,27 +8,19 @@ import random
 import sys
 import time
 import uuid
-from datetime import timedelta
 
 from django.db import connection
-from django.utils.timezone import now as time_now
 
-from audit.models import Run, Selection
-from audit.registry import operations
-from audit.runs import drafting, steering
+from audit.models import Run
+from bench import runs
 from bench.report import Case, case
 from bench.workers import Crew, crew
 from billing import reports
-from billing.models import Account
-from users.models import User
-from users.roles import Role
-from users.services import create_user
 
 DATABASE = "copy"
 _SHORT, _REAL = 3, 20  # seconds of lease
 _AT_REAL = 3  # kills
 _WORST = 45  # seconds
-_CODE = "billing.adjust_credits"
 
 # For each run and target there must be one of each.
 _COUNT = """
@@ -93,7 +85,7 @@ def _kill(kills: int, *, lease: int, moments: random.Random) -> list[float]:
 
 def _one_run(workers: Crew, kills: int, moments: random.Random) -> list[float]:
     """One run to its end, killing whoever works on it at random moments."""
-    current = _start(workers)
+    current = runs.confirmed_gift(runs.everybody(), workers).pk
     resumes: list[float] = []
     strike = time.monotonic() + moments.uniform(0.2, 2.5)
     while _state(current)[0] == Run.State.RUNNING:
@@ -120,20 +112,3 @@ def _until_it_goes_on(current: uuid.UUID, workers: Crew) -> float:
 
 def _state(current: uuid.UUID) -> tuple[str, int]:
     return Run.objects.values_list("state", "cursor").get(pk=current)
-
-
-def _start(workers: Crew) -> uuid.UUID:
-    """A run that gives everybody one credit, previewed and confirmed."""
-    actor = User.objects.filter(username="bench").first()
-    actor = actor or create_user("bench", role=Role.SUPER_ADMIN)
-    moment = time_now()
-    everybody = Account.objects.filter(user__role=Role.NONE, user__closed_at=None)
-    ids = list(everybody.order_by("user_id").values_list("user_id", flat=True))
-    chosen = Selection.objects.create(owner=actor, ids=ids, expires_at=moment + timedelta(days=1))
-    data = {"delta": ["1"], "reason": ["a measurement"]}
-    drafted = drafting.draft(operations()[_CODE], chosen, data, actor=actor, now=moment)
-    while _state(drafted.pk)[0] == Run.State.PREVIEWING:
-        workers.tell()
-        time.sleep(0.1)
-    steering.confirm(drafted.pk, actor=actor, now=time_now(), reason="a measurement")
-    return drafted.pk

@@ -52,6 +52,13 @@ class Worker:
         """Send a signal to the worker and its children."""
         os.killpg(self.process.pid, what)
 
+    @property
+    def memory(self) -> float:
+        """The most that the worker's working child ever took, in MB."""
+        here = self.process.pid
+        children = Path(f"/proc/{here}/task/{here}/children").read_text().split()
+        return max(map(_peak, children), default=0.0)
+
     def kill(self) -> None:
         """kill -9, children included."""
         self.send(signal.SIGKILL)
@@ -93,6 +100,10 @@ class Crew:
             found = {name for (name,) in cursor.fetchall()}
         return next((worker for worker in self.workers if worker.name in found), None)
 
+    def memory(self) -> float:
+        """The most that any of them took, in MB."""
+        return max(worker.memory for worker in self.workers)
+
     def kill(self, worker: Worker) -> None:
         """Kill one; the others stay."""
         worker.kill()
@@ -102,6 +113,11 @@ class Crew:
         """Kill all."""
         for worker in list(self.workers):
             self.kill(worker)
+
+
+def _peak(pid: str) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 @contextmanager
