@@ -44,6 +44,7 @@ class Kind(NamedTuple):
     peer: str
     ours: Callable[[int], dict[str, Any]]
     theirs: Callable[[int], dict[str, Any]]
+    forget: str = ""  # so that each round finds people as the first one did
 
 
 # Rounds must differ: who is suspended as long, or tagged so, already is left alone.
@@ -67,6 +68,7 @@ KINDS = (
         peers.SUSPEND,
         lambda round_: {"reason_code": "spam", "ends_at": _until(2 * round_ + 1)},
         lambda round_: {"ends_at": _until(2 * round_)},
+        "UPDATE users_restriction SET lifted_at = now() WHERE lifted_at IS NULL",
     ),
     Kind(
         "tags",
@@ -75,6 +77,7 @@ KINDS = (
         peers.TAG,
         lambda round_: {"add": [f"ours {round_}"]},
         lambda round_: {"tag": f"theirs {round_}"},
+        "DELETE FROM users_tagging",
     ),
 )
 
@@ -104,10 +107,14 @@ def _beside_sql(kind: Kind, ids: list[int]) -> list[Case]:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         params = kind.ours(number)
         ours.append(
-            _timed(lambda: kind.service(ids, actor=SYSTEM, reason=_REASON, **params))  # noqa: B023 (called at once)
+            _timed(
+                lambda: kind.service(ids, actor=SYSTEM, reason=_REASON, **params),  # noqa: B023 (called at once)
+                forget=kind.forget,
+            )
         )
         memory = max(memory, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-        theirs.append(_timed(lambda: _state(kind.peer, ids, kind.theirs(number))))  # noqa: B023
+        said = kind.theirs(number)
+        theirs.append(_timed(lambda: _state(kind.peer, ids, said), forget=kind.forget))  # noqa: B023
         if kind.name == "credits":
             with _no_triggers():
                 unprotected.append(_timed(lambda: _state(peers.UNPROTECTED_CREDITS, ids, {})))
@@ -145,10 +152,12 @@ def _no_triggers() -> Iterator[None]:
                 yield
 
 
-def _timed(act: Callable[[], object]) -> float:
+def _timed(act: Callable[[], object], *, forget: str = "") -> float:
     """Seconds, from a clean start: dead rows swept, the log written down."""
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM billing_account")
+        if forget:
+            cursor.execute(forget)
+        cursor.execute("VACUUM billing_account, users_restriction, users_tagging")
         cursor.execute("ANALYZE billing_account, billing_transfer, audit_entry, users_restriction")
     began = time.perf_counter()
     act()

@@ -23,7 +23,7 @@ TABLE_WRITERS = {
     "billing_statistics": {"billing.services", "billing.statistics", "billing.loading"},
     "billing_statistics_mark": {"billing.statistics"},
     "billing_reversal_cap": set(),
-    "users_restriction": set(),
+    "users_restriction": {"users.restrictions.restricting"},
     "users_user": {
         "users.profile.naming",
         "users.imports.loading",

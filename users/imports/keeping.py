@@ -14,8 +14,8 @@ from users.imports.staging import BATCH, PEOPLE, batches, copy_rows
 
 BATCH_SIZE = 2_000
 
-# Each row is looked up by itself: joined with all that is kept, as PostgreSQL would while the tables
-# grow and it knows nothing of them yet, every batch would take longer than the one before.
+# Each row is looked up by itself: joined with all that is kept, as PostgreSQL would while the
+# tables grow and it knows nothing of them yet, every batch would take longer than the one before.
 _KEPT = """
     LEFT JOIN LATERAL (
         SELECT * FROM users_legacyrow
