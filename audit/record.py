@@ -186,8 +186,9 @@ def _act_row(
 
 
 def _parameters(act: ActContext, personal: frozenset[str]) -> Any:
-    """The parameters that stand in the act. Personal data stand in the entries alone, apart."""
-    left_out = personal | {"receipts"}
+    """The parameters that stand in the act. Personal data stand in the entries alone, apart; what
+    an undo undoes stands beside them."""
+    left_out = personal | {"receipts", "act"}
     kept = {name: value for name, value in act.params.items() if name not in left_out}
     return json.loads(as_json(kept))
 

@@ -59,8 +59,8 @@ def _facts() -> QuerySet[Any, tuple[Any, ...]]:
     people = User.objects.order_by("pk").annotate(
         suspended=is_suspended(),
         holds=ArraySubquery(_unlifted().values(span=_SPAN)),
-        session_count=_count(Session.objects.filter(user=OuterRef("pk"))),
-        key_count=_count(ApiKey.objects.filter(user=OuterRef("pk"), revoked_at__isnull=True)),
+        session_count=how_many(Session.objects.filter(user=OuterRef("pk"))),
+        key_count=how_many(ApiKey.objects.filter(user=OuterRef("pk"), revoked_at__isnull=True)),
     )
     return people.values_list(
         "pk",
@@ -76,7 +76,8 @@ def _facts() -> QuerySet[Any, tuple[Any, ...]]:
     )
 
 
-def _count(rows: QuerySet[Any]) -> Coalesce:
+def how_many(rows: QuerySet[Any]) -> Coalesce:
+    """How many of these rows, each of which names its ``user``, are theirs: for annotate()."""
     counted = rows.order_by().values("user").annotate(n=Count("pk")).values("n")
     return Coalesce(Subquery(counted), 0)
 

@@ -108,22 +108,24 @@ def _begin(run: Run, actor: Actor, now: datetime) -> None:
 
 def pause(run_id: uuid.UUID, *, actor: Actor, now: datetime) -> Run:
     """Stop after the batch under way. Raises OperationRefused."""
-    return _turn(run_id, PAUSE, Run.State.PAUSED, actor=actor, now=now)
+    return _turn("audit.pause_run", run_id, PAUSE, Run.State.PAUSED, actor=actor, now=now)
 
 
 def resume(run_id: uuid.UUID, *, actor: Actor, now: datetime) -> Run:
     """Go on where it was paused. Raises OperationRefused."""
-    return _turn(run_id, RESUME, Run.State.RUNNING, actor=actor, now=now)
+    return _turn("audit.resume_run", run_id, RESUME, Run.State.RUNNING, actor=actor, now=now)
 
 
 def cancel(run_id: uuid.UUID, *, actor: Actor, now: datetime) -> Run:
     """Stop for good after the batch under way; what was done stays, and can be undone. Raises
     OperationRefused."""
-    return _turn(run_id, CANCEL, Run.State.CANCELLED, actor=actor, now=now)
+    return _turn("audit.cancel_run", run_id, CANCEL, Run.State.CANCELLED, actor=actor, now=now)
 
 
 @transaction.atomic
-def _turn(run_id: uuid.UUID, what: str, state: Run.State, *, actor: Actor, now: datetime) -> Run:
+def _turn(
+    action: str, run_id: uuid.UUID, what: str, state: Run.State, *, actor: Actor, now: datetime
+) -> Run:
     run = _locked(run_id, what, actor=actor, now=now)
     run.state, run.lease_until = state, None
     if state == Run.State.CANCELLED:
@@ -131,7 +133,7 @@ def _turn(run_id: uuid.UUID, what: str, state: Run.State, *, actor: Actor, now: 
     run.save(update_fields=["state", "lease_until", "finished_at"])
     if run.started_at is not None:
         record.entry(
-            f"audit.{what}_run",
+            action,
             actor=actor,
             now=now,
             target=("run", None, run.code),

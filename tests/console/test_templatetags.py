@@ -284,3 +284,17 @@ def test_diff_escapes_both_sides_and_names_nothing():
     assert '<del class="blank">nothing</del>' in console.diff("", "0")
     assert "<ins>0</ins>" in console.diff("", 0)
     assert "<del><i></del>" in console.diff(mark_safe("<i>"), 1)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"),
+    [
+        (0, "0 minutes"),
+        (1, "1 minute"),
+        (60, "1 hour"),
+        (90, "1 hour 30 minutes"),
+        (720, "12 hours"),
+    ],
+)
+def test_lasting_says_hours_and_minutes(minutes, text):
+    assert console.lasting(minutes) == text

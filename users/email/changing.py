@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, Exists, OuterRef, Subquery, Value
-from django.db.models.functions import Coalesce, JSONObject, Lower
+from django.db.models import Exists, OuterRef, Value
+from django.db.models.functions import JSONObject, Lower
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ from audit.people import Actor
 from audit.procedures import ActContext, Change, Procedure, Receipts, Refusal, Verdict
 from audit.targets import among
 from users import mail
+from users.accounts import how_many
 from users.email import addresses
 from users.email import changes as email_changes
 from users.models import EmailChange, Session, User
@@ -137,15 +138,13 @@ class UndoRow:
 
 def _load_undo(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[UndoRow]:
     wanted = [params["receipts"][target]["change"] for target in ids]
-    held = Session.objects.filter(user=OuterRef("user")).order_by().values("user")
-    sessions = held.annotate(n=Count("pk"))
     others = User.objects.exclude(pk=OuterRef("user")).alias(_email=Lower("email"))
     rows = (
         EmailChange.objects.filter(pk__in=wanted)
         .select_related("user")
         .annotate(
             taken=Exists(others.filter(_email=Lower(OuterRef("old_email")))),
-            sessions=Coalesce(Subquery(sessions.values("n")), 0),
+            sessions=how_many(Session.objects.filter(user=OuterRef("user"))),
         )
         .order_by("pk")
     )

@@ -11,14 +11,15 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce, JSONObject
+from django.db.models import Count, OuterRef, Q, QuerySet
+from django.db.models.functions import JSONObject
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from audit.models import Act
 from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
 from audit.targets import among
+from users.accounts import how_many
 from users.models import ApiKey, Restriction, Session, User
 from users.staff import staffing
 
@@ -86,8 +87,8 @@ def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[
         .order_by("pk")
         .annotate(
             held=ArraySubquery(held),
-            session_count=_count(Session.objects.filter(user=OuterRef("pk"))),
-            key_count=_count(ApiKey.objects.filter(user=OuterRef("pk"), revoked_at__isnull=True)),
+            session_count=how_many(Session.objects.filter(user=OuterRef("pk"))),
+            key_count=how_many(ApiKey.objects.filter(user=OuterRef("pk"), revoked_at__isnull=True)),
         )
     )
     if lock:
@@ -98,11 +99,6 @@ def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[
             "pk", "closed_at", "held", "session_count", "key_count"
         )
     ]
-
-
-def _count(rows: QuerySet[Any]) -> Coalesce:
-    counted = rows.order_by().values("user").annotate(n=Count("pk")).values("n")
-    return Coalesce(Subquery(counted), 0)
 
 
 def _held(json: Mapping[str, Any]) -> Held:

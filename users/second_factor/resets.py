@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, OuterRef, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import OuterRef
 from django.utils.formats import date_format
 from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
@@ -20,6 +19,7 @@ from audit.people import Actor
 from audit.procedures import ActContext, Change, Procedure, Receipts, Refusal, Verdict
 from audit.targets import among
 from users import factor_resets, mail
+from users.accounts import how_many
 from users.models import SecondFactorReset, Session, User
 from users.second_factor import authenticators
 
@@ -38,14 +38,12 @@ class Factored:
 
 def load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[Factored]:
     """These users in id order, in one statement."""
-    sessions = Session.objects.filter(user=OuterRef("pk")).order_by()
-    number = Subquery(sessions.values("user").annotate(n=Count("pk")).values("n"))
     people = (
         User.objects.filter(among("pk", ids))
         .order_by("pk")
         .annotate(
             since=authenticators.since(OuterRef("pk")),
-            n=Coalesce(number, 0),
+            n=how_many(Session.objects.filter(user=OuterRef("pk"))),
             due_at=factor_resets.waiting(OuterRef("pk")),
         )
     )

@@ -128,6 +128,16 @@ def grouped(value: int | Literal[""] | None) -> str:
     return "" if value is None or value == "" else f"{value:,}".replace("-", MINUS)
 
 
+@register.filter
+def lasting(minutes: int) -> str:
+    """Write a length of time in hours and minutes: 12 hours; 1 hour 30 minutes."""
+    hours, rest = divmod(minutes, 60)
+    parts = [ngettext("%(n)s hour", "%(n)s hours", hours) % {"n": hours}] if hours else []
+    if rest or not hours:
+        parts.append(ngettext("%(n)s minute", "%(n)s minutes", rest) % {"n": rest})
+    return " ".join(parts)
+
+
 @register.simple_tag(takes_context=True)
 def moment(
     context: template.Context | Mapping[str, Any],
