@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -89,10 +89,9 @@ def about_user(user_id: int, viewer: Reader) -> QuerySet[AuditEntry]:
 
 
 def latest_about_user(user_id: int, viewer: Reader, *, limit: int) -> list[Line]:
-    """The newest entries about a user, newest first, in three statements."""
+    """The newest entries about a user, newest first, in two statements."""
     newest = about_user(user_id, viewer).order_by("-created_at", "-id")
-    ids = list(newest.values_list("pk", flat=True)[:limit])
-    return sorted(lines(ids, viewer), key=lambda line: (line.at, line.pk), reverse=True)
+    return _lines(newest.select_related("personal")[:limit], viewer)
 
 
 def of_act(act: Act, targets: Collection[int], viewer: Reader) -> dict[int | None, Line]:
@@ -115,7 +114,13 @@ def lines(ids: Collection[int], viewer: Reader) -> list[Line]:
     """These entries as lines, in any order, in two statements."""
     if not ids:
         return []
-    entries = list(AuditEntry.objects.filter(pk__in=ids).select_related("personal"))
+    return _lines(AuditEntry.objects.filter(pk__in=ids).select_related("personal"), viewer)
+
+
+def _lines(rows: Iterable[AuditEntry], viewer: Reader) -> list[Line]:
+    """These entries, with what is personal in them, as lines in the same order; one statement for
+    their acts, where they are of any."""
+    entries = list(rows)
     acts = Act.objects.in_bulk({entry.act_id for entry in entries if entry.act_id})
     masked = viewer.sees_masked(INSPECT) or viewer.sees_masked("users.inspect")
     return [_line(entry, acts, masked=masked) for entry in entries]

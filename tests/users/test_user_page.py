@@ -402,7 +402,7 @@ def _more(user, numbers):
 
 
 @pytest.mark.parametrize(
-    ("tab", "statements"), [("", 20), ("access", 16), ("credits", 17), ("audit", 17)]
+    ("tab", "statements"), [("", 19), ("access", 16), ("credits", 17), ("audit", 17)]
 )
 def test_the_number_of_statements_is_known(ana, tab, statements, django_assert_num_queries):
     client = as_role(Role.SUPER_ADMIN)
