@@ -3,21 +3,23 @@ and ``billing.set_credits``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
-from audit.targets import among
+from audit.targets import among, array
 from billing import ledger
 from billing.ledger import Posting
 from billing.models import Account
+from coai_admin.console.statements import statement
 from coai_admin.console.templatetags.console import credits
 
 
@@ -35,14 +37,25 @@ class Holding:
 
 
 def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[Holding]:
-    accounts = Account.objects.filter(among("user_id", ids)).order_by("pk")
-    if lock:
-        accounts = accounts.select_for_update(no_key=True, of=("self",))
-    columns = ("user_id", "pk", "status", "balance", "held", "version", "user__closed_at")
+    rows: Iterable[Any] = (
+        _facts(array(ids))
+        if not lock
+        else _accounts(ids).select_for_update(no_key=True, of=("self",))
+    )
     return [
         Holding(user, pk, status, balance, held, version, closed_at is not None)
-        for user, pk, status, balance, held, version, closed_at in accounts.values_list(*columns)
+        for user, pk, status, balance, held, version, closed_at in rows
     ]
+
+
+def _accounts(ids: Any) -> QuerySet[Any, tuple[Any, ...]]:
+    accounts = Account.objects.filter(among("user_id", ids)).order_by("pk")
+    return accounts.values_list(
+        "user_id", "pk", "status", "balance", "held", "version", "user__closed_at"
+    )
+
+
+_facts = statement(_accounts)
 
 
 def _decide(row: Holding, params: Mapping[str, Any], now: datetime) -> Verdict:

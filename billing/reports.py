@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from billing.models import Account, Transfer
+from coai_admin.console.statements import statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +66,22 @@ def used_by_day(user_id: int, *, days: int, now: datetime) -> list[tuple[date, D
     """What the user used on each of the last ``days`` days (UTC, today the last), reversals taken
     off; in one query of as many months as they touch."""
     first = now.astimezone(UTC).date() - timedelta(days=days - 1)
-    used = dict(
+    used = dict(_used_since(user_id, datetime(first.year, first.month, first.day, tzinfo=UTC)))
+    every = (first + timedelta(days=number) for number in range(days))
+    return [(day, used.get(day, Decimal(0))) for day in every]
+
+
+@statement
+def _used_since(user_id: Any, moment: Any) -> QuerySet[Any, tuple[date, Decimal]]:
+    return (
         Transfer.objects.of_user(user_id)
         .filter(code__counts_as_used=True)
-        .filter(created_at__gte=datetime(first.year, first.month, first.day, tzinfo=UTC))
+        .filter(created_at__gte=moment)
         .annotate(day=TruncDate("created_at", tzinfo=UTC))
         .values("day")
         .annotate(used=-Sum("delta"))
         .values_list("day", "used")
     )
-    every = (first + timedelta(days=number) for number in range(days))
-    return [(day, used.get(day, Decimal(0))) for day in every]
 
 
 class Defect(NamedTuple):

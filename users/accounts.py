@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
@@ -17,7 +16,8 @@ from django.utils.translation import gettext as _
 from psycopg.types.range import Range
 
 from audit.operations import Reading
-from audit.targets import among
+from audit.targets import among, array
+from coai_admin.console.statements import statement
 from users.models import ApiKey, Restriction, Session, User
 
 _SPAN = Func("starts_at", "ends_at", function="tstzrange", output_field=DateTimeRangeField())
@@ -44,23 +44,27 @@ class Account:
 
 def load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[Account]:
     """The accounts in id order, whatever the parameters: menus load them once for all acts."""
-    people = _facts().filter(among("pk", ids))
-    if lock:
-        people = people.select_for_update(no_key=True, of=("self",))
+    rows: Iterable[Any] = (
+        _facts(array(ids))
+        if not lock
+        else _people(ids).select_for_update(no_key=True, of=("self",))
+    )
     return [
         Account(pk, role, closed, _is_usable(password), *facts)
-        for pk, role, closed, password, *facts in people
+        for pk, role, closed, password, *facts in rows
     ]
 
 
-@cache
-def _facts() -> QuerySet[Any, tuple[Any, ...]]:
-    """What is read of everybody, put together once: each page of a user asks for it."""
-    people = User.objects.order_by("pk").annotate(
-        suspended=is_suspended(),
-        holds=ArraySubquery(_unlifted().values(span=_SPAN)),
-        session_count=how_many(Session.objects.filter(user=OuterRef("pk"))),
-        key_count=how_many(ApiKey.objects.filter(user=OuterRef("pk"), revoked_at__isnull=True)),
+def _people(ids: Any) -> QuerySet[Any, tuple[Any, ...]]:
+    people = (
+        User.objects.filter(among("pk", ids))
+        .order_by("pk")
+        .annotate(
+            suspended=is_suspended(),
+            holds=ArraySubquery(_unlifted().values(span=_SPAN)),
+            session_count=how_many(Session.objects.filter(user=OuterRef("pk"))),
+            key_count=how_many(ApiKey.objects.filter(user=OuterRef("pk"), revoked_at__isnull=True)),
+        )
     )
     return people.values_list(
         "pk",
@@ -74,6 +78,9 @@ def _facts() -> QuerySet[Any, tuple[Any, ...]]:
         "key_count",
         "holds",
     )
+
+
+_facts = statement(_people)
 
 
 def how_many(rows: QuerySet[Any]) -> Coalesce:

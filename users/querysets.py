@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +13,8 @@ from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Lower
 
 from audit.people import Person
-from audit.targets import among
+from audit.targets import among, array
+from coai_admin.console.statements import statement
 from users import roles
 
 if TYPE_CHECKING:
@@ -64,13 +65,10 @@ class UserManager(BaseUserManager["User"]):
     def people(self, ids: Sequence[int], *, lock: bool = False) -> dict[int, Person]:
         """Name and rank of each person by id, in one statement; unknown ids are absent (see
         ``audit.people``)."""
-        rows = self.get_queryset().filter(among("pk", ids)).order_by("pk")
-        if lock:
-            rows = rows.select_for_update(no_key=True)
-        return {
-            pk: Person(name, roles.rank(role))
-            for pk, name, role in rows.values_list("pk", "username", "role")
-        }
+        rows: Iterable[Any] = (
+            _names(array(ids)) if not lock else _people(ids).select_for_update(no_key=True)
+        )
+        return {pk: Person(name, roles.rank(role)) for pk, name, role in rows}
 
     def acting(self, pk: int, *, now: datetime) -> User | None:
         """Staff who may act, though they are not here: neither closed nor suspended (see
@@ -78,6 +76,14 @@ class UserManager(BaseUserManager["User"]):
         people: Any = self.get_queryset()
         open_ones: UserQuerySet = people.staff().filter(pk=pk, closed_at__isnull=True)
         return open_ones.unrestricted("suspension", now).first()
+
+
+def _people(ids: Any) -> models.QuerySet[Any, tuple[Any, ...]]:
+    people = apps.get_model("users", "User").objects.filter(among("pk", ids)).order_by("pk")
+    return people.values_list("pk", "username", "role")
+
+
+_names = statement(_people)
 
 
 class RestrictionQuerySet(models.QuerySet["Restriction"]):

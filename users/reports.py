@@ -13,6 +13,7 @@ from django.db.models.functions import JSONObject
 
 from audit.people import Reader
 from coai_admin.console.masks import masked_email, masked_ip
+from coai_admin.console.statements import statement
 from users import factor_resets
 from users.email.changes import OPEN
 from users.models import ApiKey, EmailChange, PasswordLink, Restriction, Session, User
@@ -49,11 +50,16 @@ def person(user_id: int) -> User | None:
     """The user with account, standing and plan, ``changing`` (the address on its way, and until
     when it can be verified) and ``reset_due_at`` (when the second factor will be taken), in one
     statement; None for nobody."""
+    return next(iter(_person(user_id)), None)
+
+
+@statement
+def _person(user_id: Any) -> QuerySet[User]:
     people = User.objects.select_related("account", "standing__subscription__tier")
     pending = EmailChange.objects.filter(OPEN, user=OuterRef("pk"))
     changing = Subquery(pending.values(json=JSONObject(to="new_email", until="expires_at"))[:1])
     reset = factor_resets.waiting(OuterRef("pk"))
-    return people.annotate(changing=changing, reset_due_at=reset).filter(pk=user_id).first()
+    return people.annotate(changing=changing, reset_due_at=reset).filter(pk=user_id)
 
 
 def figures(user: User, now: datetime) -> Figures:
@@ -114,12 +120,17 @@ def address(user: User, viewer: Reader, now: datetime) -> Address:
 
 def holding(user_id: int, now: datetime) -> tuple[list[Restriction], list[Restriction]]:
     """The restrictions that hold, the longest first, and those to come; one statement."""
-    endless_or_later = Q(ends_at__isnull=True) | Q(ends_at__gt=now)
-    unlifted = _restrictions(user_id).filter(endless_or_later, lifted_at__isnull=True)
-    found = list(unlifted[:_MOST])
+    found = _unlifted(user_id, now)
     live = [each for each in found if each.is_live(now)]
     live.sort(key=_gravity)
     return live, [each for each in found if each.starts_at > now]
+
+
+@statement
+def _unlifted(user_id: Any, now: Any) -> QuerySet[Restriction]:
+    endless_or_later = Q(ends_at__isnull=True) | Q(ends_at__gt=now)
+    unlifted = _restrictions(user_id).filter(endless_or_later, lifted_at__isnull=True)
+    return unlifted[:_MOST]
 
 
 def _gravity(restriction: Restriction) -> tuple[bool, float]:
@@ -133,7 +144,7 @@ def restrictions(user_id: int) -> list[Restriction]:
     return list(_restrictions(user_id)[:_MOST])
 
 
-def _restrictions(user_id: int) -> QuerySet[Restriction]:
+def _restrictions(user_id: Any) -> QuerySet[Restriction]:
     related = Restriction.objects.select_related("reason", "issuer", "lifted_by")
     return related.filter(user=user_id).order_by("-starts_at", "-pk")
 

@@ -14,10 +14,11 @@ from typing import Any
 
 from django.core import signing
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from audit import record
+from coai_admin.console.statements import statement
 from users import roles
 from users.models import Preferences, SavedView, User
 from users.view_models import Density
@@ -44,12 +45,14 @@ class Picture:
 
 def visible_to(viewer: User) -> list[SavedView]:
     """One's own views in one's own order, then those shared with one's role; one statement."""
-    mine = Q(owner=viewer)
-    found = SavedView.objects.filter(mine | Q(shared_with__contains=[viewer.role]))
-    return sorted(
-        found.select_related("owner").order_by("position", "pk"),
-        key=lambda view: view.owner_id != viewer.pk,
-    )
+    found = _visible_to(viewer.pk, [viewer.role])
+    return sorted(found, key=lambda view: view.owner_id != viewer.pk)
+
+
+@statement
+def _visible_to(user_id: Any, role: Any) -> QuerySet[SavedView]:
+    found = SavedView.objects.filter(Q(owner=user_id) | Q(shared_with__contains=role))
+    return found.select_related("owner").order_by("position", "pk")
 
 
 def preferences_of(viewer: User) -> Preferences:

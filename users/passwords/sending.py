@@ -4,14 +4,14 @@ its letter, and what happens when the link is followed. Staff never see or set a
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
-from django.db.models import OuterRef
+from django.db.models import OuterRef, QuerySet
 from django.utils.formats import date_format
 from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
@@ -20,7 +20,8 @@ from audit import record
 from audit.execution import execute
 from audit.people import Actor
 from audit.procedures import ActContext, Change, Procedure, Receipts, Refusal, Verdict
-from audit.targets import among
+from audit.targets import among, array
+from coai_admin.console.statements import statement
 from users import mail, password_links
 from users.email import addresses
 from users.mail import Letter
@@ -42,19 +43,28 @@ class LinkRow:
 
 
 def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[LinkRow]:
+    rows: Iterable[Any] = (
+        _facts(array(ids))
+        if not lock
+        else _people(ids).select_for_update(no_key=True, of=("self",))
+    )
+    return [
+        LinkRow(pk, email, state, closed_at is not None, tuple(ends))
+        for pk, email, state, closed_at, ends in rows
+    ]
+
+
+def _people(ids: Any) -> QuerySet[Any, tuple[Any, ...]]:
     unused = PasswordLink.objects.filter(user=OuterRef("pk"), used_at=None, revoked_at=None)
     people = (
         User.objects.filter(among("pk", ids))
         .order_by("pk")
         .annotate(ends=ArraySubquery(unused.order_by("pk").values("expires_at")))
     )
-    if lock:
-        people = people.select_for_update(no_key=True, of=("self",))
-    rows = people.values_list("pk", "email", "email_state", "closed_at", "ends")
-    return [
-        LinkRow(pk, email, state, closed_at is not None, tuple(ends))
-        for pk, email, state, closed_at, ends in rows
-    ]
+    return people.values_list("pk", "email", "email_state", "closed_at", "ends")
+
+
+_facts = statement(_people)
 
 
 def valid_until(moment: datetime) -> str:

@@ -16,8 +16,10 @@ from typing import Any
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils.timezone import now as time_now
 
+from coai_admin.console.statements import statement
 from users.console_settings import session_limits
 from users.models import Session
 
@@ -33,6 +35,11 @@ def ends(*, created_at: datetime, seen_at: datetime) -> datetime:
     """When a session ends that is used no more."""
     limits = session_limits()
     return min(seen_at + limits.idle, created_at + limits.absolute)
+
+
+@statement
+def _session(key: Any) -> QuerySet[Session]:
+    return Session.objects.filter(pk=key)
 
 
 class SessionStore(SessionBase):
@@ -53,7 +60,7 @@ class SessionStore(SessionBase):
 
     def load(self) -> dict[str, Any]:
         assert self.session_key is not None
-        row = Session.objects.filter(pk=digest(self.session_key)).first()
+        row = next(iter(_session(digest(self.session_key))), None)
         if row is not None and row.expire_date <= time_now():
             self.ended_user_id = row.user_id
             row.delete()

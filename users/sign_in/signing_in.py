@@ -16,7 +16,7 @@ from allauth.account.internal.stagekit import clear_login
 from allauth.account.stages import LoginStage, LoginStageController
 from django.contrib.auth.backends import BaseBackend
 from django.core.exceptions import ValidationError
-from django.db.models import Case, IntegerField, Q, Value, When
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -28,6 +28,7 @@ from django.utils.translation import gettext_lazy
 from audit import record
 from coai_admin.console import circumstances
 from coai_admin.console.addresses import neighbourhood
+from coai_admin.console.statements import statement
 from users.models import Restriction, User
 from users.passwords.checking import (
     is_guarded_by_import_hash_alone,
@@ -126,9 +127,14 @@ class SignInBackend(BaseBackend):
     def get_user(self, user_id: Any) -> User | None:
         """Whose session this is, unless the account is closed or suspended meanwhile: asked at
         every request."""
-        free = User.objects.unrestricted(SUSPENSION, time_now())
-        free = free.select_related("preferences")  # every page asks how they like it
-        return free.filter(pk=user_id, closed_at__isnull=True).first()
+        return next(iter(_free(int(user_id), time_now())), None)
+
+
+@statement
+def _free(user_id: Any, now: Any) -> QuerySet[User]:
+    """The user, unless the account is closed or suspended."""
+    free = User.objects.unrestricted(SUSPENSION, now).filter(pk=user_id, closed_at__isnull=True)
+    return free.select_related("preferences")  # every page asks how they like it
 
 
 class SecondFactorStage(LoginStage):

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 from django.db.models import F, QuerySet
 
-from audit.targets import among
+from audit.targets import among, array
 from coai_admin.console.columns import Viewer
 from coai_admin.console.masks import masked_email
+from coai_admin.console.statements import statement
 from users import roles
 from users.models import Restriction, User
 from users.status import Held, Status, status_of
@@ -89,21 +89,26 @@ def user_rows(ids: Sequence[int], viewer: Viewer, now: datetime) -> list[UserRow
     """The lines of these users, in any order."""
     assert isinstance(viewer, User)
     held: defaultdict[int, list[Held]] = defaultdict(list)
-    live = Restriction.objects.live(now).filter(among("user_id", ids))
-    for user_id, kind, ends_at in live.values_list("user_id", "kind", "ends_at"):
+    picked = array(ids)
+    for user_id, kind, ends_at in _live(picked, now):
         held[user_id].append(Held(kind, ends_at))
     masked = viewer.sees_masked("users.browse")
     sees_roles = viewer.may("users.inspect_staff")
     return [
         _row(facts, held[facts[0]], now, masked=masked, sees_roles=sees_roles)
-        for facts in _facts().filter(among("pk", ids))
+        for facts in _facts(picked)
     ]
 
 
-@cache
-def _facts() -> QuerySet[Any, tuple[Any, ...]]:
-    """What is read of everybody, put together once: every page of the table asks for it."""
-    return User.objects.values_list(
+@statement
+def _live(ids: Any, now: Any) -> QuerySet[Any, tuple[Any, ...]]:
+    live = Restriction.objects.live(now).filter(among("user_id", ids))
+    return live.values_list("user_id", "kind", "ends_at")
+
+
+@statement
+def _facts(ids: Any) -> QuerySet[Any, tuple[Any, ...]]:
+    return User.objects.filter(among("pk", ids)).values_list(
         *_FACTS,
         F("standing__months") + F("standing__legacy_months"),
         F("account__used_total") + F("account__opening_used"),
