@@ -1,5 +1,7 @@
 """Runs from selection to receipts: exactly once, whatever happens to those who work on them."""
 
+import itertools
+import os
 from dataclasses import replace
 from decimal import Decimal
 
@@ -11,6 +13,7 @@ from audit import registry
 from audit.models import Act, AuditEntry, Receipt, Run, RunChunk
 from audit.people import SYSTEM
 from audit.runs import drafting, steering, targets, working
+from billing import reports
 from billing.models import Account, Transfer
 from billing.services import adjust_credits
 from tests import checksum
@@ -357,40 +360,61 @@ def test_drafts_are_forgotten_after_a_day_and_started_runs_never():
     assert list(Run.objects.all()) == [kept]
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("point", range(12))
-def test_run_survives_a_crash_at_every_statement(point, small_chunks):
-    """Kill the step at each statement in turn: nothing is lost, nothing done twice."""
-    ids = make_users(50)
-    run = started(ids)
-    statements = []
+def worker_that_dies(point):
+    """A worker in a process of its own, which takes up a run and is gone at this point of its life:
+    at a statement, before a commit, or after one. Whether it came so far."""
+    connection.close()  # two processes cannot share one
+    child = os.fork()
+    if not child:
+        _live_until(point)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] != 0
 
-    class Killed(BaseException):
-        pass
 
-    def counting(execute, sql, params, many, context):
-        statements.append(sql)
-        if len(statements) % 15 == point:
-            raise Killed
+def _live_until(point):
+    passed = itertools.count()
+    commit = connection.commit
+
+    def come():
+        if next(passed) == point:
+            os._exit(9)
+
+    def at_statements(execute, sql, params, many, context):
+        come()
         return execute(sql, params, many, context)
 
-    for _life in range(200):
-        claim = working.take_up()
-        if claim is None:
-            break
-        try:
-            with connection.execute_wrapper(counting):
-                while working.step(claim):
-                    pass
-        except Killed:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "UPDATE audit_run SET lease_until = now() - interval '1 s', stalls = 0"
-                )
+    def dying_commit():
+        come()
+        commit()
+        come()
 
-    run = worked(run)
-    assert is_in(run, "DONE")
-    assert balances(ids) == {Decimal(5)}
-    assert Transfer.objects.count() == 50
-    assert Receipt.objects.filter(act=run.pk, outcome=1).count() == 50
-    assert AuditEntry.objects.filter(act_id=run.pk, action=run.code).count() == 50
+    connection.commit = dying_commit
+    with connection.execute_wrapper(at_statements):
+        claim = working.take_up()
+        while working.step(claim):
+            pass
+
+
+@pytest.mark.django_db(transaction=True)
+def test_run_of_fifty_survives_a_crash_at_every_point(monkeypatch):
+    """A run for each point at which its worker can die; another one finishes it."""
+    monkeypatch.setattr(steering, "CHUNK", 25)
+    monkeypatch.setattr(working, "CHUNK", 25)
+    ids = make_users(50)
+    actor = make_staff(Role.SUPER_ADMIN)
+    for point in itertools.count():
+        run = started(ids, actor=actor)
+        died = worker_that_dies(point)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE audit_run SET lease_until = now() - interval '1 s'")
+        run = worked(run)
+        assert is_in(run, "DONE"), point
+        assert (run.changed, run.failed) == (50, 0), point
+        assert Transfer.objects.filter(group_id=run.pk).count() == 50, point
+        assert Receipt.objects.filter(act=run.pk, outcome=1).count() == 50, point
+        assert AuditEntry.objects.filter(act_id=run.pk, action=run.code).count() == 50, point
+        if not died:
+            break
+    assert point > 25
+    assert balances(ids) == {Decimal(5) * (point + 1)}
+    assert list(reports.defects()) == []
