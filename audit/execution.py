@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from audit import people, record
 from audit.models import Act, Receipt
-from audit.people import Actor
+from audit.people import Actor, Person
 from audit.procedures import (
     ActContext,
     Cap,
@@ -194,7 +194,8 @@ def judge(
     rows = {row.target_id: row for row in procedure.load(ids, lock=lock, params=act.params)}
     judged = []
     for target_id in ids:
-        person, row = facts.get(target_id), rows.get(target_id)
+        row = rows.get(target_id)
+        person = facts.get(target_id) or _newcomer(procedure, row)
         version = procedure.version(row) if procedure.version and row is not None else None
         verdict = (
             Refusal(_("This user does not exist any more."))
@@ -206,6 +207,12 @@ def judge(
         name = person.name if person else ""
         judged.append(_given(target_id, name, row, version, verdict))
     return judged
+
+
+def _newcomer(procedure: Procedure, row: Any) -> Person | None:
+    if procedure.newcomer is None or row is None:
+        return None
+    return procedure.newcomer(row)
 
 
 def _given(target_id: int, name: str, row: Any, version: int | None, verdict: Verdict) -> Judged:

@@ -73,6 +73,8 @@ class Procedure:
     need.
     ``version(row)``: where given, a target whose version differs from the one seen is refused.
     ``personal``: changed fields that are personal data; they are kept apart in the audit.
+    ``newcomer(row)``: where given, who a row is about whom ``write`` will make: a target need not
+    be a person yet.
     """
 
     code: str
@@ -81,6 +83,7 @@ class Procedure:
     write: Callable[[Sequence[tuple[Any, Change]], ActContext], Mapping[int, Any]]
     version: Callable[[Any], int] | None = None
     personal: frozenset[str] = frozenset()
+    newcomer: Callable[[Any], Person | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

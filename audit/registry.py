@@ -24,6 +24,17 @@ def operations() -> dict[str, Operation]:
 
 
 @cache
+def _apart() -> dict[str, Operation]:
+    return {operation.code: operation for operation in _listed("OPERATIONS_APART")}
+
+
+def operation_of(code: str) -> Operation | None:
+    """The operation behind an act or a run, also one that no menu offers because it begins on a
+    page of its own."""
+    return operations().get(code) or _apart().get(code)
+
+
+@cache
 def user_panels() -> tuple[Any, ...]:
     """The panels of the user page, in order (see ``audit.panels``)."""
     return _listed("USER_PANELS")
@@ -34,7 +45,7 @@ def actions() -> dict[str, Action]:
     """Every word of the audit log by its code: the operations, and what the apps record besides."""
     acts = [
         Action(operation.code, operation.label, Kind.CHANGE, operation.icon)
-        for operation in operations().values()
+        for operation in (*operations().values(), *_apart().values())
     ]
     return {action.code: action for action in (*acts, *_listed("ACTIONS"))}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,7 +10,7 @@ from decimal import Decimal
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from audit.people import CreditLimits
+from audit.people import Actor, CreditLimits
 from audit.procedures import ActContext
 from billing.models import Account
 from coai_admin.console.templatetags.console import credits
@@ -62,17 +63,34 @@ def _over_one_act(limits: CreditLimits, amount: Decimal) -> str | None:
     }
 
 
+def why_not_so_many(
+    actor: Actor, amount: Decimal, *, act_id: uuid.UUID | None, now: datetime
+) -> str | None:
+    """Why ``actor`` may not give so many credits in all by one large act; None when they may. What
+    the act itself (``act_id``) booked already does not count twice. Not for roles with a cap per
+    user: those do not act on many."""
+    limits = actor.credit_limits
+    if limits is None or not amount:
+        return None
+    moved, _acts = _moved_since(actor.pk, now - _DAY, besides=act_id)
+    return _over_one_act(limits, amount) or _over_one_day(limits, moved, amount)
+
+
+def _over_one_day(limits: CreditLimits, moved: Decimal, amount: Decimal) -> str | None:
+    if moved + amount <= limits.per_day:
+        return None
+    return _("Your role moves at most %(most)s credits in 24 hours; you have %(left)s left.") % {
+        "most": credits(limits.per_day),
+        "left": credits(max(limits.per_day - moved, Decimal(0))),
+    }
+
+
 def _over_time(
     limits: CreditLimits, act: ActContext, delta: Decimal, amount: Decimal, ids: Sequence[int]
 ) -> str | None:
     moved, acts = _moved_since(act.actor.pk, act.now - _DAY)
-    if moved + amount > limits.per_day:
-        return _(
-            "Your role moves at most %(most)s credits in 24 hours; you have %(left)s left."
-        ) % {
-            "most": credits(limits.per_day),
-            "left": credits(max(limits.per_day - moved, Decimal(0))),
-        }
+    if why := _over_one_day(limits, moved, amount):
+        return why
     if limits.acts_per_day is not None and acts >= limits.acts_per_day:
         return _("Your role does this at most %(most)s times in 24 hours.") % {
             "most": limits.acts_per_day
@@ -87,15 +105,18 @@ def _over_time(
     return None
 
 
-def _moved_since(actor_id: int, since: datetime) -> tuple[Decimal, int]:
+def _moved_since(
+    actor_id: int, since: datetime, *, besides: uuid.UUID | None = None
+) -> tuple[Decimal, int]:
     """What this person booked by hand, both ways, and in how many acts."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT coalesce(sum(abs(delta)), 0), count(DISTINCT group_id) FROM billing_transfer
              WHERE actor_id = %s AND created_at > %s AND reverses_id IS NULL
+               AND group_id IS DISTINCT FROM %s
             """,
-            [actor_id, since],
+            [actor_id, since, besides],
         )
         moved, acts = cursor.fetchone()
         return moved, acts

@@ -18,5 +18,11 @@ app.conf.beat_schedule = {
     "drafts": {"task": "audit.tasks.forget_drafts", "schedule": 3600.0},
     "selections": {"task": "audit.tasks.forget_selections", "schedule": 3600.0},
     "sessions": {"task": "users.tasks.forget_ended_sessions", "schedule": 15 * 60.0},
+    "uploads": {
+        "task": "users.tasks.read_uploads",
+        "schedule": 2.0,
+        "options": {"expires": 4.0},
+    },
+    "old_uploads": {"task": "users.tasks.forget_uploads", "schedule": 3600.0},
     "second_factors": {"task": "users.tasks.take_second_factors", "schedule": 60.0},
 }

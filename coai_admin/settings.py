@@ -341,6 +341,7 @@ OPERATIONS = [
     "subscriptions.operations.OPERATIONS",
     "users.operations.OPERATIONS",
 ]
+OPERATIONS_APART = ["users.uploads.operations.OPERATIONS"]  # begun on pages of their own
 OUTBOX_HANDLERS: dict[str, str] = {
     "users.mail": "users.mail.deliver",
     "users.wrap_imported_passwords": "users.imports.passwords.wrap_next",

@@ -212,6 +212,23 @@ def _lengthened(
     return replace(row, ends_at=ends_at, spans=(*row.spans, added))
 
 
+def decide_tier_and_end(
+    row: Picture, tier: int | None, ends_at: datetime | None, now: datetime
+) -> Verdict:
+    """What setting the tier and then the end does, as one change; None stands for what is left as
+    it is. For acts that bring several facts of a user at once."""
+    if tier is None or (tier == row.effective_tier(now) and tier > 0):
+        same = ends_at is None or ends_at == row.ends_at
+        return None if same else _decide_set_expiry(row, {"ends_at": ends_at}, now)
+    first = _decide_set_tier(row, {"tier": tier, "ends_at": ends_at}, now)
+    if not isinstance(first, Change) or tier == 0 or not row.running(now) or ends_at is None:
+        return first
+    second = _decide_set_expiry(first.data[0], {"ends_at": ends_at}, now)
+    if not isinstance(second, Change):
+        return second or first
+    return Change(before=first.before, after=second.after, data=(second.data[0], first.data[1]))
+
+
 # subscriptions.extend
 
 

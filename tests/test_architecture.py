@@ -29,7 +29,10 @@ TABLE_WRITERS = {
         "users.imports.loading",
         "users.imports.passwords",
         "users.demo.loading",
+        "users.uploads.writing",
     },
+    "users_uploadrow": {"users.uploads.staging"},
+    "users_upload": {"users.uploads.working"},
     "users_tagging": {"users.profile.tagging"},
     "subscriptions_subscription": {
         "subscriptions.lives",
@@ -72,6 +75,9 @@ MODEL_WRITERS = {
     "Tag": {"users.profile.tagging"},
     "Tagging": set(),
     "Note": {"users.profile.notes"},
+    "Upload": {"users.uploads.working"},
+    "UploadPart": {"users.uploads.receiving", "users.uploads.working"},
+    "UploadRow": {"users.uploads.working"},
     "ServiceKey": {"subscriptions.service_keys"},
 }
 COLUMN_WRITERS = {

@@ -29,6 +29,9 @@ from users.import_models import ImportRun as ImportRun
 from users.import_models import LegacyRow as LegacyRow
 from users.plain_text import beyond_ascii, plain_text
 from users.querysets import RestrictionQuerySet, UserManager, UserQuerySet
+from users.upload_models import Upload as Upload
+from users.upload_models import UploadPart as UploadPart
+from users.upload_models import UploadRow as UploadRow
 from users.view_models import Preferences as Preferences
 from users.view_models import SavedView as SavedView
 from users.view_models import Setting as Setting

@@ -7,6 +7,7 @@ from django.utils.timezone import now
 from coai_admin.console.jobs import job
 from users.second_factor import taking
 from users.sessions.store import SessionStore
+from users.uploads import working
 
 
 @job(runs_as="system")
@@ -20,3 +21,15 @@ def forget_ended_sessions() -> None:
 def take_second_factors() -> None:
     """Every minute: take the second factors whose reset was asked for a day ago."""
     taking.take_due(now=now())
+
+
+@job(runs_as="system")
+def read_uploads() -> None:
+    """Every other second: read the uploaded file that is due longest."""
+    working.work()
+
+
+@job(runs_as="system")
+def forget_uploads() -> None:
+    """Every hour: delete uploaded files that are not needed any more."""
+    working.forget(now())

@@ -18,7 +18,7 @@ from audit.models import Receipt, Run
 from audit.operations import Operation
 from audit.people import Actor
 from audit.procedures import ActContext, Procedure, TargetReceipt
-from audit.registry import operations as registered
+from audit.registry import operation_of
 from audit.runs.targets import Batch
 
 
@@ -90,7 +90,7 @@ def deed(run: Run, *, actor: Actor) -> Deed:
     Raises PermissionDenied (the role) and OperationRefused (the act, or what was filled in, is not
     possible any more) with the sentence that people read.
     """
-    operation = registered().get(run.code)
+    operation = operation_of(run.code)
     if operation is None:
         raise OperationRefused(_("There is no act “%(code)s” any more.") % {"code": run.code})
     if not actor.may(run.code) or (run.total > 1 and not actor.may(operations.ON_MANY)):
@@ -114,4 +114,6 @@ def form(run: Run) -> OperationForm:
         data.setlist(name, values)
     # The reason may be written later, when the run is confirmed.
     data.setdefault("reason", run.reason or "-")
-    return registered()[run.code].form(data, now=run.created_at)
+    operation = operation_of(run.code)
+    assert operation is not None
+    return operation.form(data, now=run.created_at)

@@ -14,7 +14,7 @@ from audit.execution import OperationRefused
 from audit.models import Act, Receipt, Run, Selection
 from audit.operations import Operation
 from audit.people import Actor
-from audit.registry import operations as registered
+from audit.registry import operation_of
 from audit.runs import targets
 from coai_admin.console import circumstances
 
@@ -66,7 +66,7 @@ def draft_undo(act: Act, *, actor: Actor, now: datetime) -> Run:
     Raises OperationRefused where the act cannot be undone by this actor.
     """
     act = Act.objects.select_related("actor").get(pk=act.pk)  # as it is now
-    operation = registered().get(act.code)
+    operation = operation_of(act.code)
     if why := operations.why_not_undo(operation, act, actor=actor, now=now):
         raise OperationRefused(why)
     assert operation is not None
@@ -90,8 +90,10 @@ def draft_retry(run: Run, *, actor: Actor, now: datetime) -> Run:
         raise OperationRefused(_("Nobody was refused; there is nothing to do again."))
     if run.undoes_id is not None:
         raise OperationRefused(_("An undo is tried once."))
+    operation = operation_of(run.code)
+    assert operation is not None
     return _draft(
-        registered()[run.code],
+        operation,
         lambda made: targets.freeze_receipts(made, run.pk, _AGAIN),
         Run(data=run.data, query=run.query, retries_id=run.pk),
         actor=actor,

@@ -42,15 +42,15 @@ def _decide(row: Noted, params: Mapping[str, Any], now: datetime) -> Verdict:
 
 
 def _write(changes: Sequence[tuple[Noted, Change]], act: ActContext) -> dict[int, Any]:
+    return write({row.target_id: act.params["text"] for row, _change in changes}, act)
+
+
+def write(texts: Mapping[int, str], act: ActContext) -> dict[int, Any]:
+    """Write a note of its own about each of these users, in one statement; per user what undo
+    needs. For acts that bring more than a note."""
     written = Note.objects.bulk_create(
-        Note(
-            user_id=row.target_id,
-            author_id=act.actor.pk,
-            text=act.params["text"],
-            created_at=act.now,
-            act_id=act.id,
-        )
-        for row, _change in changes
+        Note(user_id=user_id, author_id=act.actor.pk, text=text, created_at=act.now, act_id=act.id)
+        for user_id, text in texts.items()
     )
     return {note.user_id: {"note": note.pk} for note in written}
 

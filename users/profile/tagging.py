@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 
 from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
-from users.models import Tag
+from audit.targets import among
+from users.models import Tag, Tagging
 
 _Pair = tuple[int, str]  # a tag's id and name
 
@@ -67,6 +69,37 @@ def _load(ids: Sequence[int], *, lock: bool, params: Mapping[str, Any]) -> list[
             Tagged(pk, tuple(names), tuple(lacking), tuple((pair[0], pair[1]) for pair in unwanted))
             for pk, names, lacking, unwanted in cursor.fetchall()
         ]
+
+
+_SPELLED = """
+SELECT w.name, t.name FROM unnest(%s::text[]) AS w(name)
+  JOIN users_tag t ON lower(t.name) = lower(w.name)
+"""
+
+
+def load_each(wanted: Mapping[int, Sequence[str]]) -> list[Tagged]:
+    """As ``TAG.load``, where each user gets tags of their own: people who have none yet, or who are
+    none yet, too. Two statements. The parameters of ``TAG.write`` are then all names together."""
+    held: dict[int, list[str]] = {user_id: [] for user_id in wanted}
+    tagged = Tagging.objects.filter(among("user_id", list(wanted))).order_by(Lower("tag__name"))
+    for user_id, name in tagged.values_list("user_id", "tag__name"):
+        held[user_id].append(name)
+    with connection.cursor() as cursor:
+        cursor.execute(_SPELLED, [sorted({name for names in wanted.values() for name in names})])
+        spelled = dict(cursor.fetchall())
+    return [
+        Tagged(
+            user_id,
+            tuple(held[user_id]),
+            lacking=tuple(
+                spelled.get(name, name)
+                for name in names
+                if spelled.get(name, name) not in held[user_id]
+            ),
+            unwanted=(),
+        )
+        for user_id, names in wanted.items()
+    ]
 
 
 def _decide(row: Tagged, params: Mapping[str, Any], now: datetime) -> Verdict:

@@ -7,8 +7,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, Literal, NamedTuple
 
@@ -67,6 +68,7 @@ _SENTENCES = {
     "broken": gettext_lazy("The workbook is damaged. Open it in Excel and save it again."),
     "no_workbook": gettext_lazy("There is no worksheet in this file that can be seen."),
     "memory": gettext_lazy("Reading this file takes too much memory. Split it, or save it as CSV."),
+    "owner": gettext_lazy("Whoever uploaded this may not act any more."),
     "time": gettext_lazy("Reading this file takes too long. Split it, or save it as CSV."),
 }
 _FIGURES = {
@@ -105,6 +107,16 @@ def kind_of(name: str) -> Kind:
     if kind is None:
         raise FileRefused("name")
     return kind
+
+
+@contextmanager
+def on_disk(blocks: Iterable[bytes]) -> Iterator[IO[bytes]]:
+    """The content as a file of its own, which is gone afterwards."""
+    with tempfile.TemporaryFile() as file:
+        for block in blocks:
+            file.write(block)
+        file.flush()
+        yield file
 
 
 def look(file: IO[bytes], kind: Kind) -> Sample:

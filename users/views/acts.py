@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from audit import operations, reports
 from audit.execution import AlreadyPerformed, OperationRefused
 from audit.models import Act, Receipt
-from audit.registry import operations as registered
+from audit.registry import operation_of
 from users.access import confirm_first, permission
 from users.models import User
 from users.requests import StaffRequest
@@ -62,7 +62,7 @@ def announce(
 def detail(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     """What an act did, target by target; refused ones with the reason."""
     act = _visible(request, act_id)
-    operation = registered().get(act.code)
+    operation = operation_of(act.code)
     outcome = request.GET.get("outcome", "")
     receipts = act.receipts.order_by("target_id")
     if outcome in {choice.name.lower() for choice in Receipt.Outcome}:
@@ -106,7 +106,7 @@ def _visible(request: StaffRequest, act_id: uuid.UUID) -> Act:
 def undo(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     """Undo an act over its receipts, and say how far that went."""
     act = _visible(request, act_id)
-    operation = registered().get(act.code)
+    operation = operation_of(act.code)
     if operation is None or not request.user.may(act.code):
         raise PermissionDenied(_("Your role does not allow this."))
     here = reverse("operate:act", args=[act.pk])

@@ -12,8 +12,7 @@ from django.views.decorators.http import require_safe
 
 from audit import operations, reports
 from audit.actions import Action
-from audit.registry import actions
-from audit.registry import operations as registered
+from audit.registry import actions, operation_of
 from audit.reports import Deed
 from users.access import permission
 from users.models import User
@@ -55,6 +54,6 @@ def home(request: StaffRequest) -> HttpResponse:
 
 
 def _done(request: StaffRequest, deed: Deed, now: datetime) -> Done:
-    operation = registered().get(deed.act.code)
+    operation = operation_of(deed.act.code)
     why_not = operations.why_not_undo(operation, deed.act, actor=request.user, now=now)
     return Done(deed, actions().get(deed.act.code), undo=not why_not)

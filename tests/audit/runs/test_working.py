@@ -187,7 +187,7 @@ def crash(procedure, when):
 def with_procedure(monkeypatch, code, procedure):
     known = dict(registry.operations())
     known[code] = replace(known[code], procedure=procedure)
-    monkeypatch.setattr("audit.runs.deeds.registered", lambda: known)
+    monkeypatch.setattr("audit.runs.deeds.operation_of", known.get)
 
 
 def test_poisonous_targets_are_set_aside_and_all_others_served(monkeypatch):
