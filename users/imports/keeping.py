@@ -18,7 +18,7 @@ BATCH_SIZE = 2_000
 # tables grow and it knows nothing of them yet, every batch would take longer than the one before.
 _KEPT = """
     LEFT JOIN LATERAL (
-        SELECT * FROM users_legacyrow
+        SELECT id, digest, state, reason FROM users_legacyrow
         WHERE source = %s AND table_name = b.table_name AND key = b.key OFFSET 0
     ) l ON true
 """

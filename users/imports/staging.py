@@ -53,6 +53,8 @@ def staging_area() -> Iterator[None]:
     case."""
     _drop()
     with connection.cursor() as cursor:
+        # So that everybody's rows are sorted and joined in memory; there is one import at a time.
+        cursor.execute("SET work_mem = '64MB'")
         for table in (PEOPLE, BATCH):
             cursor.execute(f"CREATE TEMPORARY TABLE {table} ({_COLUMNS})")
     try:
@@ -60,6 +62,8 @@ def staging_area() -> Iterator[None]:
     finally:
         if connection.is_usable():
             _drop()
+            with connection.cursor() as cursor:
+                cursor.execute("RESET work_mem")
 
 
 def _drop() -> None:
