@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.utils.timezone import now
 
-from audit import outbox, partitions, selection
+from audit import export_files, export_writing, outbox, partitions, selection
 from audit.runs import steering, working
 from coai_admin.console.jobs import job
 
@@ -42,3 +42,17 @@ def work_runs() -> None:
 def forget_drafts() -> None:
     """Every hour: delete runs that were prepared, and not started within a day."""
     steering.forget_drafts(now())
+
+
+@job(runs_as="system")
+def write_exports() -> None:
+    """Every few seconds: write the exports that wait, one after the other, each with the rights of
+    its maker."""
+    while export_writing.write_next(now=now()):
+        pass
+
+
+@job(runs_as="system")
+def expire_exports() -> None:
+    """Every few minutes: delete the files of exports whose days are over."""
+    export_files.expire(now())

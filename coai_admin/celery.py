@@ -17,6 +17,13 @@ app.conf.beat_schedule = {
     "runs": {"task": "audit.tasks.work_runs", "schedule": 2.0, "options": {"expires": 4.0}},
     "drafts": {"task": "audit.tasks.forget_drafts", "schedule": 3600.0},
     "selections": {"task": "audit.tasks.forget_selections", "schedule": 3600.0},
+    "exports": {
+        "task": "audit.tasks.write_exports",
+        "schedule": 3.0,
+        "options": {"expires": 3},  # one that finds every worker busy is not worth keeping
+    },
+    "expired_exports": {"task": "audit.tasks.expire_exports", "schedule": 300.0},
+    "scheduled_exports": {"task": "users.tasks.begin_scheduled_exports", "schedule": 30.0},
     "sessions": {"task": "users.tasks.forget_ended_sessions", "schedule": 15 * 60.0},
     "uploads": {
         "task": "users.tasks.read_uploads",

@@ -80,6 +80,7 @@ if not SITE_URL.startswith(("http://", "https://")):
     raise ImproperlyConfigured(f"SITE_URL is {SITE_URL!r}; it must start with http:// or https://.")
 TRUSTED_PROXIES = _networks("TRUSTED_PROXIES")
 HOME = Path(env.str("COAI_HOME", default=str(BASE_DIR / ".coai")))
+EXPORTS = Path(env.str("COAI_EXPORTS", default=str(HOME / "exports")))  # web and workers share it
 ADMIN_PASSWORD = env.str("COAI_ADMIN_PASSWORD", default="")
 REQUIRE_STAFF_MFA = PRODUCTION or _boolean("COAI_REQUIRE_STAFF_MFA", default=False)
 
@@ -267,18 +268,8 @@ CONTENT_SECURITY_POLICY = {
         "manifest-src": [SELF],
     }
 }
-PERMISSIONS_POLICY: dict[str, list[str]] = {
-    feature: []
-    for feature in (
-        "accelerometer",
-        "camera",
-        "geolocation",
-        "gyroscope",
-        "microphone",
-        "payment",
-        "usb",
-    )
-}
+_UNUSED = ("accelerometer", "camera", "geolocation", "gyroscope", "microphone", "payment", "usb")
+PERMISSIONS_POLICY: dict[str, list[str]] = {feature: [] for feature in _UNUSED}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # of any body, files included
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 MAX_JSON_DEPTH = 32
@@ -347,6 +338,8 @@ OUTBOX_HANDLERS: dict[str, str] = {
     "users.wrap_imported_passwords": "users.imports.passwords.wrap_next",
 }
 NOTICES = ("password_changed", "second_factor_changed", "second_factor_reset", "step_up_locked")
+EXPORT_WRITERS: dict[str, str] = {"users": "users.exporting.writing.USERS_WRITER"}
+EXPORTS_AT_ONCE = 1  # files being written: the other workers are for all else
 LETTERS: dict[str, str] = {  # who finds what each letter needs; templates/mail/<name>.txt says it
     **dict.fromkeys(NOTICES, "users.mail.to_user"),
     "password_link": "users.passwords.sending.letter",
@@ -355,6 +348,7 @@ LETTERS: dict[str, str] = {  # who finds what each letter needs; templates/mail/
     "verify_new_email": "users.email.changes.to_verify",
     **dict.fromkeys(("email_changing", "email_changed"), "users.email.changes.to_keep"),
     "second_factor_reset_asked": "users.second_factor.cancelling.letter",
+    **dict.fromkeys(("export_ready", "export_failed"), "users.exporting.letters.about_last"),
 }
 ACTIONS = ["users.actions.ACTIONS"]  # what the audit log holds besides operations
 DEFECT_FINDERS = [  # what manage.py reconcile asks

@@ -79,6 +79,8 @@ MODEL_WRITERS = {
     "UploadPart": {"users.uploads.receiving", "users.uploads.working"},
     "UploadRow": {"users.uploads.working"},
     "ServiceKey": {"subscriptions.service_keys"},
+    "ExportFile": {"audit.export_files"},
+    "ExportSchedule": {"users.exporting.schedules"},
 }
 COLUMN_WRITERS = {
     "role": {"users.staff.staffing"},

@@ -29,6 +29,8 @@ ACTIONS = (
     Action("users.create", _("Create user"), Kind.CHANGE, "user-plus"),
     Action("users.reveal", _("Reveal personal data"), Kind.READ, "eye"),
     Action("exports.users", _("Export users"), Kind.READ, "export"),
+    Action("exports.download", _("Download an export file"), Kind.READ, "download"),
+    Action("exports.schedule", _("Change a scheduled export"), Kind.CHANGE, "calendar"),
     Action("exports.statement", _("Export a statement of credits"), Kind.READ, "export"),
     Action("users.create_super_admin", _("Create super admin"), Kind.SYSTEM, "user-plus"),
     Action("users.load_demo", _("Load demonstration data"), Kind.SYSTEM, "import"),

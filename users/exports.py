@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
@@ -16,9 +16,9 @@ from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
 
 from audit import record, selection
+from audit.export_files import ExportRefused
 from audit.models import AuditEntry
-from coai_admin.console import counts
-from coai_admin.console.exports import CSV, Field, FileType, Sent, csv, fields
+from coai_admin.console.exports import CSV, Field, FileType, Sent, csv, fields, watermark
 from coai_admin.console.listing import Reading
 from coai_admin.console.workbooks import workbook
 from users.models import User
@@ -26,16 +26,18 @@ from users.roles import Role
 from users.table.rows import UserRow
 
 ACTION = "exports.users"
-MASKED, WHOLE = "exports.users_masked", "exports.users"
+MASKED, WHOLE, DOWNLOAD = "exports.users_masked", "exports.users", "exports.download"
+KIND = "users"
 
-# The role matrix gives Read-only a masked list of so many rows between two midnights UTC.
+# The role matrix: Read-only exports so many rows between two midnights UTC, user admins so many
+# with whole addresses. Every way of exporting counts: at once, in the background, by schedule.
 ROWS_A_DAY = {Role.READ_ONLY.value: 10_000}
-# A workbook is written before its first byte can be sent: so many rows take some seconds.
+WHOLE_ROWS_A_DAY = {Role.USER_ADMIN.value: 50_000}
+# A workbook is written before its first byte can be sent: so many rows take some seconds. More of
+# them are written in the background.
 ROWS_OF_A_WORKBOOK = 50_000
-
-
-class ExportRefused(Exception):
-    """This export may not be made; the text says why."""
+# More rows with whole addresses need a second approver.
+WHOLE_ROWS_OF_ONE = 50_000
 
 
 @dataclass(slots=True)
@@ -53,7 +55,8 @@ class Export:
         """The file: CSV as it is read from the database, Excel once it is written."""
         if self.file_type is CSV:
             return csv(self.rows, self.columns, sent=self.sent)
-        return workbook(self.rows, self.columns, title=_("Users"), sent=self.sent)
+        mark = str(self.id)
+        return workbook(self.rows, self.columns, title=_("Users"), mark=mark, sent=self.sent)
 
     def finished(self) -> None:
         """Record how much left the house: all, or what was sent before the reader went away."""
@@ -66,23 +69,74 @@ def rows_of(reading: Reading[UserRow], chosen: uuid.UUID | None) -> QuerySet[Any
     Raises NoSelection."""
     if chosen is None:
         return reading.ordered()
-    viewer: Any = reading.viewer  # a User, as ``begin`` says
+    viewer = reader_of(reading)
     selection.look(chosen, (), owner=viewer, now=reading.now)
     members = selection.members(chosen, owner=viewer, now=reading.now)
     everybody = reading.listing.rows(reading.viewer, reading.now)
     return reading.order.apply(everybody.filter(pk__in=members))
 
 
-def left_today(actor: User, now: datetime) -> int | None:
-    """How many rows this person may still export today (UTC); None without a limit."""
+def cap_of(actor: User, *, whole: bool) -> int | None:
+    """How many rows this person may export in a day; None without a limit."""
     cap = ROWS_A_DAY.get(actor.role)
+    return WHOLE_ROWS_A_DAY.get(actor.role) if cap is None and whole else cap
+
+
+def left_today(actor: User, now: datetime, *, whole: bool = False) -> int | None:
+    """How many rows this person may still export today (UTC), of those with whole addresses where
+    only these are limited; None without a limit."""
+    cap = cap_of(actor, whole=whole)
     if cap is None:
         return None
     midnight = datetime.combine(now.date(), time.min, tzinfo=now.tzinfo)
     begun = AuditEntry.objects.filter(action=ACTION, actor_id=actor.pk, created_at__gte=midnight)
+    if actor.role not in ROWS_A_DAY:
+        begun = begun.filter(changes__masked=False)
     rows = Cast(KT("changes__limit"), IntegerField())
     taken: int | None = begun.aggregate(taken=Sum(rows))["taken"]
     return max(0, cap - (taken or 0))
+
+
+def needs_approval(rows: QuerySet[Any], *, whole: bool) -> bool:
+    """Whether the matrix asks for a second approver (``exports.users`` is 2 over 50,000 rows).
+
+    Until two people can approve, step-up stands in for that: the page asks it for every export with
+    whole addresses. Where nobody is there to ask, such an export is refused.
+    """
+    return whole and more_than(WHOLE_ROWS_OF_ONE, rows)
+
+
+def more_than(number: int, rows: QuerySet[Any]) -> bool:
+    """Whether there are more rows than so many; counting stops there."""
+    return rows.order_by()[: number + 1].count() > number
+
+
+def admit(
+    rows: QuerySet[Any],
+    actor: User,
+    *,
+    whole: bool,
+    reason: str,
+    now: datetime,
+    attended: bool = True,
+) -> int | None:
+    """Let an export begin, in the caller's transaction, which records it with the answer as its
+    ``limit``: under a daily limit the number of its rows, which are booked before the first one
+    leaves; one at a time, so that two exports at once cannot share what is left. ``attended``:
+    somebody is there who confirmed that it is them. Raises ExportRefused."""
+    if not actor.may(WHOLE if whole else MASKED):
+        raise ExportRefused(_("Your role does not allow this export."))
+    if whole and not reason:
+        raise ExportRefused(_("Write why the addresses are needed."))
+    if not attended and needs_approval(rows, whole=whole):
+        sentence = _(
+            "More than %(most)s whole addresses are exported by hand only: somebody has to confirm."
+        )
+        raise ExportRefused(sentence % {"most": f"{WHOLE_ROWS_OF_ONE:,}"})
+    if cap_of(actor, whole=whole) is None:
+        return None
+    User.objects.select_for_update(no_key=True).get(pk=actor.pk)
+    return _book(rows, actor, now, whole=whole)
 
 
 @transaction.atomic
@@ -96,65 +150,64 @@ def begin(
     shown: bool = False,
 ) -> Export:
     """Record that users are exported, and hand out the export. ``whole``: with personal data
-    unmasked; ``shown``: only the columns of the page.
-
-    Under a daily limit the rows are counted and booked before the first one leaves; one at a time,
-    so that two downloads at once cannot share what is left. Raises ExportRefused, and NoSelection
-    where the selection is gone.
-    """
-    actor, now = reading.viewer, reading.now
-    assert isinstance(actor, User)
-    if not actor.may(WHOLE if whole else MASKED):
-        raise ExportRefused(_("Your role does not allow this export."))
-    if whole and not reason:
-        raise ExportRefused(_("Write why the addresses are needed."))
+    unmasked; ``shown``: only the columns of the page. Raises ExportRefused, and NoSelection where
+    the selection is gone."""
+    actor = reader_of(reading)
     rows = rows_of(reading, chosen)
-    if file_type is not CSV:
-        _refuse_more_than_a_workbook(rows)
-    booked = None
-    if actor.role in ROWS_A_DAY:
-        User.objects.select_for_update(no_key=True).get(pk=actor.pk)
-        booked = _book(rows, actor, now)
-        rows = rows[:booked]
-    columns = fields(reading, masked=not whole, shown=shown)
-    export = Export(uuid.uuid4(), actor, rows, columns, file_type, Sent())
+    booked = admit(rows, actor, whole=whole, reason=reason, now=reading.now)
+    if file_type is not CSV and more_than(ROWS_OF_A_WORKBOOK, rows):
+        raise ExportRefused(_("So large an Excel file is made in the background."))
+    mark = uuid.uuid4()
+    columns = [*fields(reading, masked=not whole, shown=shown), watermark(mark)]
+    export = Export(mark, actor, rows[:booked], columns, file_type, Sent())
     facts = {
-        "export": export.id,
         "file": file_type.extension,
-        "columns": " ".join(column.name for column in columns),
+        "columns": " ".join(column.name for column in columns[:-1]),
         "masked": not whole,
         "limit": booked,
     }
     query = f"selection={chosen}" if chosen else reading.query
+    note_begun(mark, facts, query, actor=actor, reason=reason, now=reading.now)
+    return export
+
+
+def reader_of(reading: Reading[UserRow]) -> User:
+    """Who exports: lists of users are read by users."""
+    assert isinstance(reading.viewer, User)
+    return reading.viewer
+
+
+def note_begun(
+    export: uuid.UUID,
+    facts: Mapping[str, Any],
+    query: str,
+    *,
+    actor: User,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Record that an export was asked for. What was listed may name people, so it is kept apart as
+    personal data are."""
     record.entry(
         ACTION,
         actor=actor,
         now=now,
-        changes=facts,
+        changes={"export": export, **facts},
         personal={"query": query} if query else None,
         reason=reason,
     )
-    return export
 
 
-def _refuse_more_than_a_workbook(rows: QuerySet[Any]) -> None:
-    if rows.order_by()[: ROWS_OF_A_WORKBOOK + 1].count() > ROWS_OF_A_WORKBOOK:
-        sentence = _(
-            "An Excel file takes up to %(most)s users, and this list has more. Take CSV, which has "
-            "no limit; large Excel files come as background jobs later."
-        )
-        raise ExportRefused(sentence % {"most": f"{ROWS_OF_A_WORKBOOK:,}"})
-
-
-def _book(rows: QuerySet[Any], actor: User, now: datetime) -> int:
-    left = left_today(actor, now)
+def _book(rows: QuerySet[Any], actor: User, now: datetime, *, whole: bool) -> int:
+    cap, left = cap_of(actor, whole=whole), left_today(actor, now, whole=whole)
+    assert cap is not None
     assert left is not None
-    count = counts.capped(rows)
-    if count.more or count.number > left:
+    count = rows.order_by()[: cap + 1].count()
+    if count > left:
         sentence = _(
             "Your role exports %(cap)s rows a day. %(left)s are left today, and this list has "
             "%(count)s."
         )
-        words = {"cap": f"{ROWS_A_DAY[actor.role]:,}", "left": f"{left:,}", "count": count}
-        raise ExportRefused(sentence % words)
-    return count.number
+        shown = f"{cap:,}+" if count > cap else f"{count:,}"
+        raise ExportRefused(sentence % {"cap": f"{cap:,}", "left": f"{left:,}", "count": shown})
+    return count

@@ -25,6 +25,7 @@ from users.account_models import PasswordLink as PasswordLink
 from users.account_models import SecondFactorReset as SecondFactorReset
 from users.account_models import Tag as Tag
 from users.account_models import Tagging as Tagging
+from users.export_models import ExportSchedule as ExportSchedule
 from users.import_models import ImportRun as ImportRun
 from users.import_models import LegacyRow as LegacyRow
 from users.plain_text import beyond_ascii, plain_text

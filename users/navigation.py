@@ -70,6 +70,7 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
         (
             Place(_("Audit"), "audit", "audit", "audit.inspect"),
             Place(_("Imports"), "imports:list", "import", "imports.inspect"),
+            Place(_("Exports"), "exports:list", "export", "exports.download"),
         ),
     ),
     (

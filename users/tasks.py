@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.timezone import now
 
 from coai_admin.console.jobs import job
+from users.exporting import schedules
 from users.second_factor import taking
 from users.sessions.store import SessionStore
 from users.uploads import working
@@ -33,3 +34,9 @@ def read_uploads() -> None:
 def forget_uploads() -> None:
     """Every hour: delete uploaded files that are not needed any more."""
     working.forget(now())
+
+
+@job(runs_as="system")
+def begin_scheduled_exports() -> None:
+    """Twice a minute: begin the exports whose hour has come, each as its owner."""
+    schedules.take_due(now=now())

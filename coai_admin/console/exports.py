@@ -10,6 +10,7 @@ without a zone, so that spreadsheets know both for what they are.
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,10 +60,15 @@ class Field:
 @dataclass(slots=True)
 class Sent:
     """How much of an export left the house. ``complete`` is False while it is under way and when it
-    was broken off."""
+    was broken off. Who sets ``stopped`` (from another thread, say) has it broken off."""
 
     rows: int = 0
     complete: bool = False
+    stopped: bool = False
+
+
+class BrokenOff(Exception):
+    """An export was stopped before it was complete."""
 
 
 def fields(reading: Reading[Any], *, masked: bool, shown: bool = False) -> list[Field]:
@@ -83,6 +89,13 @@ def _field(column: Column, sight: Sight, now: datetime, *, masked: bool) -> Fiel
     if column.kind is Kind.DATE:
         header = _("%(column)s (UTC)") % {"column": header}
     return Field(column.name, header, read(now), column.kind)
+
+
+def watermark(export: uuid.UUID) -> Field:
+    """The column that says in every row from which export it is: a copied part of a file, too, can
+    be traced to who made it. It is a column like all others, so nothing that reads a file stumbles
+    over it."""
+    return Field("export", _("Export"), Value(str(export), TextField()), Kind.TEXT)
 
 
 def csv(
@@ -113,6 +126,8 @@ def csv(
             if len(block) >= _BLOCK:
                 yield bytes(block)
                 block.clear()
+                if sent.stopped:
+                    raise BrokenOff
     sent.complete = True
     if block:
         yield bytes(block)
@@ -162,9 +177,10 @@ def response(
     finished: Callable[[], None],
     now: datetime,
     file_type: FileType = CSV,
+    export: uuid.UUID,
 ) -> StreamingHttpResponse:
-    """The download ``name-2026-11-23.csv``. ``finished`` is called once, when all was sent or the
-    reader went away."""
+    """The download, called as ``name_of`` says. ``finished`` is called once, when all was sent or
+    the reader went away."""
     here = circumstances.request_id(), circumstances.ip()
 
     def closed() -> None:
@@ -173,11 +189,17 @@ def response(
             finished()
 
     answer = StreamingHttpResponse(_closing(blocks, closed), content_type=file_type.content_type)
-    file_name = f"{name}-{now:%Y-%m-%d}.{file_type.extension}"
+    file_name = name_of(name, export, now=now, extension=file_type.extension)
     answer.headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["X-Accel-Buffering"] = "no"
     return answer
+
+
+def name_of(name: str, export: uuid.UUID, *, now: datetime, extension: str) -> str:
+    """What a download is called: ``users-2026-11-23-0f8fad5b.csv``, with the beginning of the
+    export's id."""
+    return f"{name}-{now:%Y-%m-%d}-{str(export)[:8]}.{extension}"
 
 
 def _closing(blocks: Iterator[bytes], finished: Callable[[], None]) -> Iterator[bytes]:

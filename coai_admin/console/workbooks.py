@@ -8,19 +8,22 @@ figure of more than 15 digits, which a spreadsheet would round, stands as text t
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import models
 from django.db.models import FloatField, Func
+from django.utils.translation import gettext as _
 from xlsxwriter import Workbook
+from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from coai_admin.console.columns import Kind
-from coai_admin.console.exports import Field, Sent
+from coai_admin.console.exports import BrokenOff, Field, Sent
 
 ROWS_OF_A_SHEET = 1_048_575  # and one of headers
 _LONGEST = 16_383  # characters: 32,767 is Excel's limit, counted in halves of emoji
@@ -41,15 +44,16 @@ def workbook(
     columns: Sequence[Field],
     *,
     title: str,
+    mark: str = "",
     sent: Sent,
     most: int = ROWS_OF_A_SHEET,
 ) -> Iterator[bytes]:
-    """The file in blocks of some 64 kB, once all of it is written. ``title`` names its sheet; after
-    ``most`` rows another one begins. ``sent`` tells, afterwards too, how many rows it holds and
+    """The file in blocks of some 64 kB, once all of it is written. ``title``, ``mark`` and ``most``
+    are those of ``write_workbook``. ``sent`` tells, afterwards too, how many rows it holds and
     whether it was taken whole."""
-    file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed when it was sent)
+    file: IO[bytes] = TemporaryFile()  # noqa: SIM115 (it is closed when it was sent)
     try:
-        sent.rows = _write(file, rows, columns, title, most)
+        write_workbook(file, rows, columns, title=title, mark=mark, sent=sent, most=most)
     except BaseException:
         file.close()
         raise
@@ -64,33 +68,67 @@ def _blocks(file: IO[bytes], sent: Sent) -> Iterator[bytes]:
     sent.complete = True
 
 
-def _write(
+def write_workbook(
     file: IO[bytes],
     rows: models.QuerySet[Any],
     columns: Sequence[Field],
+    *,
     title: str,
+    mark: str = "",
+    sent: Sent,
+    most: int = ROWS_OF_A_SHEET,
+    beside: Path | None = None,
+) -> None:
+    """Write the workbook to ``file``. ``title`` names its sheet; after ``most`` rows another one
+    begins. ``mark`` (the export's id) stands in its properties and at the foot of each printed
+    page. What is written on the way stands in the folder ``beside``, by default the system's.
+    Raises BrokenOff when ``sent.stopped`` was set, and OSError."""
+    with TemporaryDirectory(dir=beside) as scratch:
+        book = Workbook(
+            file,
+            {
+                "constant_memory": True,
+                "strings_to_formulas": False,
+                "strings_to_urls": False,
+                "strings_to_numbers": False,
+                "tmpdir": scratch,
+            },
+        )
+        book.set_properties({"title": title, "comments": mark})
+        if mark:
+            book.set_custom_property(_("Export"), mark)
+        try:
+            _fill(book, rows, columns, title=title, mark=mark, sent=sent, most=most)
+            book.close()  # not of one that was broken off: packing takes its time
+        except FileCreateError as error:
+            raise error.args[0] from None  # the OSError
+        finally:
+            for sheet in book.worksheets():
+                sheet._opt_close()
+
+
+def _fill(
+    book: Workbook,
+    rows: models.QuerySet[Any],
+    columns: Sequence[Field],
+    *,
+    title: str,
+    mark: str,
+    sent: Sent,
     most: int,
-) -> int:
-    """Write the workbook; returns how many rows it holds."""
-    options = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }
-    number = 0
-    with Workbook(file, options) as book:
-        puts = [_put(place, column, book) for place, column in enumerate(columns)]
-        sheet = _sheet(book, columns, title)
-        for values in _values(rows, columns):
-            if number and number % most == 0:
-                sheet = _sheet(book, columns, f"{title} {number // most + 1}")
-            line = number % most + 1
-            for put, value in zip(puts, values, strict=True):
-                if value is not None:
-                    put(sheet, line, value)
-            number += 1
-    return number
+) -> None:
+    puts = [_put(place, column, book) for place, column in enumerate(columns)]
+    sheet = _sheet(book, columns, title, mark)
+    for values in _values(rows, columns):
+        if sent.stopped:
+            raise BrokenOff
+        if sent.rows and sent.rows % most == 0:
+            sheet = _sheet(book, columns, f"{title} {sent.rows // most + 1}", mark)
+        line = sent.rows % most + 1
+        for put, value in zip(puts, values, strict=True):
+            if value is not None:
+                put(sheet, line, value)
+        sent.rows += 1
 
 
 def _values(rows: models.QuerySet[Any], columns: Sequence[Field]) -> Iterator[tuple[Any, ...]]:
@@ -109,9 +147,10 @@ def _expression(column: Field) -> Any:
     return Func(column.value, template=f"({_SERIAL})::float8", output_field=FloatField())
 
 
-def _sheet(book: Workbook, columns: Sequence[Field], title: str) -> Worksheet:
+def _sheet(book: Workbook, columns: Sequence[Field], title: str, mark: str) -> Worksheet:
     """A sheet with its frozen row of headers."""
     sheet = book.add_worksheet(title)
+    sheet.set_footer(f"&L{mark}&R&P")
     bold = book.add_format({"bold": True, "bottom": 1})
     sheet.freeze_panes(1, 1)
     for place, column in enumerate(columns):

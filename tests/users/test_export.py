@@ -64,7 +64,10 @@ def test_file_has_a_dated_name_and_a_byte_order_mark():
     body = b"".join(response.streaming_content)
     assert body.startswith(b"\xef\xbb\xbfUsername,ID,Email,")
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
-    name = f'attachment; filename="users-{time_now():%Y-%m-%d}.csv"'
+    [line] = csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline=""))
+    export = entries()[-1].changes["export"]
+    assert line["Export"] == export
+    name = f'attachment; filename="users-{time_now():%Y-%m-%d}-{export[:8]}.csv"'
     assert response.headers["Content-Disposition"] == name
     assert response.headers["Cache-Control"] == "no-store"
 

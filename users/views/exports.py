@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -12,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
+from audit.export_files import ExportRefused
 from audit.selection import NoSelection
 from coai_admin.console import counts
 from coai_admin.console import exports as files
@@ -19,12 +21,14 @@ from coai_admin.console.filters import BadParameter
 from coai_admin.console.listing import Reading
 from users import exports
 from users.access import confirm_first, permission
-from users.exports import ExportRefused
+from users.exporting import writing
 from users.kept_forms import kept_form
 from users.requests import StaffRequest
 from users.table.rows import UserRow
+from users.views.export_files import on_its_way
 from users.views.users import address_of, arranged, selection_in
 
+_NOW, _LATER = "file", "later"  # names of the buttons
 _FILES = {each.extension: each for each in (files.CSV, files.XLSX)}
 
 
@@ -60,8 +64,8 @@ class ExportForm(forms.Form):
 @permission(exports.MASKED)
 @require_http_methods(["GET", "HEAD", "POST"])
 def export(request: StaffRequest) -> HttpResponseBase:
-    """What will be in the file; then the file, streamed. A selection that is gone leads back to the
-    table, which says so."""
+    """What will be in the file; then the file, streamed, or the page of one that is made in the
+    background. A selection that is gone leads back to the table, which says so."""
     try:
         return _export(request)
     except NoSelection as lost:
@@ -75,33 +79,46 @@ def _export(request: StaffRequest) -> HttpResponseBase:
     form = ExportForm(request.POST if request.method == "POST" else kept_form(request))
     if not request.user.may(exports.WHOLE):
         del form.fields["whole"], form.fields["reason"]
-    file_type = _file_type(request)
+    _button(request)
     if form.is_valid() and request.method == "POST":
         whole = form.cleaned_data.get("whole", False)
         here = request.get_full_path()
         if whole and (ask := confirm_first(request, exports.WHOLE, back=here)):
             return ask
-        reason = form.cleaned_data.get("reason", "")
         try:
-            export = exports.begin(
-                reading,
-                chosen=chosen,
-                whole=whole,
-                reason=reason,
-                file_type=file_type,
-                shown=form.cleaned_data["columns"] == "shown",
-            )
+            return _made(request, reading, chosen, form)
         except ExportRefused as refusal:
             form.add_error(None, str(refusal))
-        else:
-            return files.response(
-                "users",
-                export.blocks(),
-                finished=export.finished,
-                now=reading.now,
-                file_type=file_type,
-            )
     return _page(request, reading, form)
+
+
+def _made(
+    request: StaffRequest, reading: Reading[UserRow], chosen: uuid.UUID | None, form: ExportForm
+) -> HttpResponseBase:
+    """The download; or, where that was asked for or an Excel file is too large to wait for, the
+    page of a file that is made in the background. Raises ExportRefused and NoSelection."""
+    way, file_type = _button(request)
+    wanted: dict[str, Any] = {
+        "chosen": chosen,
+        "whole": form.cleaned_data.get("whole", False),
+        "reason": form.cleaned_data.get("reason", ""),
+        "file_type": file_type,
+        "shown": form.cleaned_data["columns"] == "shown",
+    }
+    if way == _LATER or (
+        file_type is files.XLSX
+        and exports.more_than(exports.ROWS_OF_A_WORKBOOK, exports.rows_of(reading, chosen))
+    ):
+        return on_its_way(request, writing.ask(reading, **wanted))
+    export = exports.begin(reading, **wanted)
+    return files.response(
+        "users",
+        export.blocks(),
+        finished=export.finished,
+        now=reading.now,
+        file_type=file_type,
+        export=export.id,
+    )
 
 
 def _asked(request: StaffRequest, chosen: uuid.UUID | None) -> QueryDict:
@@ -113,12 +130,13 @@ def _asked(request: StaffRequest, chosen: uuid.UUID | None) -> QueryDict:
     return asked
 
 
-def _file_type(request: StaffRequest) -> files.FileType:
-    """Which of the two buttons was pressed. Raises BadParameter."""
-    wanted = request.POST.get("file", files.CSV.extension)
+def _button(request: StaffRequest) -> tuple[str, files.FileType]:
+    """Which button was pressed: now or later, and which kind of file. Raises BadParameter."""
+    way = _LATER if _LATER in request.POST else _NOW
+    wanted = request.POST.get(way, files.CSV.extension)
     if wanted not in _FILES:
-        raise BadParameter(_("“file” can only be “csv” or “xlsx”."))
-    return _FILES[wanted]
+        raise BadParameter(_("“%(name)s” can only be “csv” or “xlsx”.") % {"name": way})
+    return way, _FILES[wanted]
 
 
 def _page(request: StaffRequest, reading: Reading[UserRow], form: ExportForm) -> HttpResponse:
@@ -132,6 +150,15 @@ def _page(request: StaffRequest, reading: Reading[UserRow], form: ExportForm) ->
         "fits_workbook": count.number <= exports.ROWS_OF_A_WORKBOOK,
         "columns": files.fields(reading, masked=True),
         "left": exports.left_today(request.user, reading.now),
+        "left_whole": _left_whole(request, form, reading),
+        "asked": _asked(request, None).urlencode(),
         "back": address_of(request.GET.urlencode(), chosen),
     }
     return render(request, "users/export.html", context, status=422 if form.errors else 200)
+
+
+def _left_whole(request: StaffRequest, form: ExportForm, reading: Reading[UserRow]) -> int | None:
+    """How many rows with whole addresses are left today, where only these are limited."""
+    if "whole" not in form.fields or request.user.role in exports.ROWS_A_DAY:
+        return None
+    return exports.left_today(request.user, reading.now, whole=True)

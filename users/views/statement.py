@@ -41,4 +41,4 @@ def statement(request: StaffRequest, user_id: int) -> HttpResponseBase:
     columns = exports.fields(reading, masked=True)
     blocks = exports.csv(reading.ordered(), columns, sent=sent)
     name = f"statement-{person.pk}"
-    return exports.response(name, blocks, finished=finished, now=reading.now)
+    return exports.response(name, blocks, finished=finished, now=reading.now, export=export)

@@ -1,0 +1,1 @@
+"""Exports of users that are written in the background, once or by schedule."""
