@@ -17,11 +17,13 @@ from django.utils.translation import gettext_lazy as _
 from audit import people
 from audit.models import Act
 from audit.people import Person
+from audit.targets import among, array
 from billing.models import Transfer, TransferCode
 from coai_admin.console.columns import Column, Kind, Viewer
 from coai_admin.console.filters import AnyOf, DayFrom, DayTo, Filters
 from coai_admin.console.keyset import Sort
 from coai_admin.console.listing import Listing
+from coai_admin.console.statements import statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,15 @@ class TransferFilters(Filters):
 
 def _bookings(ids: Collection[int]) -> list[Booking]:
     """These transfers with who booked them, in any order, in three statements."""
-    transfers = list(Transfer.objects.filter(pk__in=ids).select_related("code"))
+    transfers = _transfers(array(ids))
     names = _names({transfer.actor_id for transfer in transfers if transfer.actor_id})
     acts = _acts({transfer.group_id for transfer in transfers if transfer.group_id})
     return [_booking(transfer, names, acts) for transfer in transfers]
+
+
+@statement
+def _transfers(ids: Any) -> models.QuerySet[Transfer]:
+    return Transfer.objects.filter(among("pk", ids)).select_related("code")
 
 
 def _names(ids: set[int]) -> dict[int, Person]:

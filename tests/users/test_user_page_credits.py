@@ -77,6 +77,16 @@ def test_history_is_newest_first_with_the_balance_after_each(ana):
     assert "400.50 added − 7.28125 taken = 393.21875" in html
 
 
+def test_whoever_books_and_why_cannot_write_html(ana):
+    ann = make_staff(Role.SUPER_ADMIN, username="<b>ann")
+    adjust_credits([ana.pk], actor=ann, delta=Decimal(5), reason="<i>sorry & thanks")
+    _found, html = rows(as_role(Role.SUPPORT), ana)
+    assert "&lt;b&gt;ann" in html
+    assert "&lt;i&gt;sorry &amp; thanks" in html
+    assert "<b>ann" not in html
+    assert "<i>sorry" not in html
+
+
 def test_points_stand_under_each_other(ana):
     _, html = rows(as_role(Role.SUPER_ADMIN), ana)
     amounts = re.findall(r'"amount[^"]*">([^<]+)<span class="pad"[^>]*>([^<]*)</span>', html)
