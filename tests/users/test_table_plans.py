@@ -78,7 +78,7 @@ FILTERS = {
     "expires_from=2026-01-01&expires_to=2026-12-31": {"standing_by_end"},
     "seen_from=2026-11-01": {"user_seen"},
     "seen_to=2025-12-31": {"user_seen"},
-    "seen=never": {"user_seen"},
+    "seen=never": {"user_seen", "user_joined_seen"},  # whoever it is true of is found in both
     "joined_from=2026-06-01": {"user_joined_seen"},
     "joined_to=2025-06-01": {"user_joined_seen"},
     "country=CN": {"user_country"},
