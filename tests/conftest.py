@@ -28,6 +28,7 @@ NEEDS = {
         lambda: shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin"),
         "apt-get install mariadb-server",
     ),
+    "libreoffice": (lambda: shutil.which("soffice"), "apt-get install libreoffice-calc-nogui"),
 }
 
 
@@ -44,7 +45,7 @@ def pytest_runtest_setup(item):
 
 def pytest_collection_modifyitems(items):
     """What takes longest begins first, so that no worker is left alone with it at the end."""
-    slow = ("browser", "system", "mariadb")
+    slow = ("browser", "system", "mariadb", "libreoffice")
     if not storms.WHOLE:
         items[:] = storms.shuffled(items)
     items.sort(
