@@ -79,6 +79,8 @@ PAGES = (
     Shot("users-none-found", "/admin/users/?q=nobody-is-called-this"),
     Shot("users-wide-name", "/admin/users/?q={wide_name}"),
     Shot("users-export", "/admin/users/export/"),
+    Shot("exports", "/admin/exports/"),
+    Shot("exports-schedule", "/admin/exports/schedules/new/?tier=1"),
     Shot("user", "/admin/users/{user}/"),
     Shot("user-credits", "/admin/users/{user}/?tab=credits"),
     Shot("user-access", "/admin/users/{user}/?tab=access"),

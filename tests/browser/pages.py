@@ -22,6 +22,7 @@ class Place(NamedTuple):
 
 SECOND_FACTOR = "/admin/account/second-factor/"
 USERS, ANA = "/admin/users/", "/admin/users/{ana}/"
+EXPORTS = "/admin/exports/"
 FEW = f"{USERS}?q=person"  # fewer rows than a page has: looking at fifty takes time
 ADJUST = f"{ANA}billing.adjust_credits/"
 ROW_MENU = "#row-{ana} [data-menu-url]"
@@ -73,6 +74,14 @@ PLACES = (
     Place("view-refused", "/admin/views/{view}/", Role.SUPPORT, status=403),
     Place("export", f"{USERS}export/?status=active"),
     Place("export-selected", f"{USERS}export/?selection={{selection}}"),
+    Place("export-nobody", f"{USERS}export/?q=nobody-is-called-this", Role.READ_ONLY),
+    Place("exports", EXPORTS),
+    Place("exports-none", EXPORTS, Role.READ_ONLY),
+    Place("export-ready", f"{EXPORTS}{{export_ready}}/"),
+    Place("export-running", f"{EXPORTS}{{export_running}}/"),
+    Place("export-failed", f"{EXPORTS}{{export_failed}}/"),
+    Place("export-expired", f"{EXPORTS}{{export_expired}}/"),
+    Place("export-schedule", f"{EXPORTS}schedules/new/?tier=1"),
     Place("user", ANA),
     Place("user-read-only", ANA, Role.READ_ONLY),
     Place("user-suspended", "/admin/users/{wide}/"),

@@ -1,4 +1,4 @@
-"""Taking the table along as CSV."""
+"""Taking the table along as a file, at once or in the background."""
 
 import csv
 import io
@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from audit.models import AuditEntry
+from audit.tasks import write_exports
 from tests.browser.table import USERS, give, make_crew, tick, wait_until_kept
 from tests.factories import make_user
 
@@ -29,7 +30,7 @@ def test_export_holds_what_is_shown_in_its_order(desk):
         give(user, amount)
     make_user("somebody.else")
     desk.goto(f"{USERS}?q=crew&sort=-credits")
-    desk.get_by_role("link", name="Export").click()
+    desk.get_by_role("link", name="Export", exact=True).click()
     expect(desk.get_by_role("heading", name="Export 3 users")).to_be_visible()
     rows = download(desk)
     assert [row["Username"] for row in rows] == ["crew-01", "crew-02", "crew-00"]
@@ -42,12 +43,45 @@ def test_export_holds_what_is_shown_in_its_order(desk):
 def test_export_with_whole_addresses_asks_for_a_reason(visit, desk):
     make_user("=cmd", email="ana@mailbox.example")
     desk.goto(f"{USERS}?q=cmd")
-    desk.get_by_role("link", name="Export").click()
+    desk.get_by_role("link", name="Export", exact=True).click()
     desk.get_by_label("With whole email addresses").check()
     desk.get_by_label("Reason").fill("Asked for by the auditors")
     [row] = download(desk)
     assert row["Email"] == "ana@mailbox.example"
     assert row["Username"] == "'=cmd"
+
+
+def test_export_in_the_background_tells_on_whichever_page_it_is_ready(desk, settings, tmp_path):
+    settings.EXPORTS = tmp_path
+    make_crew(3)
+    desk.goto(f"{USERS}export/?q=crew")
+    desk.get_by_role("button", name="Make CSV in the background").click()
+    expect(desk.get_by_role("heading", name="Waiting for its turn")).to_be_visible()
+    desk.goto("/admin/roles/")
+    write_exports()
+    banner = desk.locator("#messages .note.good")
+    expect(banner).to_contain_text("Your export is ready", timeout=15_000)
+    banner.get_by_role("link", name="Open it").click()
+    with desk.expect_download() as coming:
+        desk.get_by_role("link", name="Download CSV").click()
+    text = coming.value.path().read_text(encoding="utf-8-sig")
+    assert {row["Username"] for row in csv.DictReader(io.StringIO(text))} == {
+        "crew-00",
+        "crew-01",
+        "crew-02",
+    }
+    assert coming.value.suggested_filename.startswith("users-")
+
+
+def test_page_of_an_export_follows_it(desk, settings, tmp_path):
+    settings.EXPORTS = tmp_path
+    make_crew(3)
+    desk.goto(f"{USERS}export/?q=crew")
+    desk.get_by_role("button", name="Make Excel in the background").click()
+    expect(desk.get_by_role("heading", name="Waiting for its turn")).to_be_visible()
+    write_exports()
+    expect(desk.get_by_role("heading", name="The file is ready")).to_be_visible(timeout=15_000)
+    expect(desk.get_by_role("link", name="Download Excel")).to_be_visible()
 
 
 def test_export_of_a_selection_holds_the_selected(desk):

@@ -1,17 +1,20 @@
 """A console with everything in it that a page can show, made by the services of the product."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 from django.conf import settings
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now as time_now
 
 from audit import selection
-from audit.models import AuditEntry
+from audit.models import AuditEntry, ExportFile
 from audit.people import SYSTEM
 from billing.services import adjust_credits, copy_statistics
+from coai_admin.console.exports import CSV
 from subscriptions import service_keys
 from subscriptions.loading import LoadedPeriod, LoadedSubscription, load_subscriptions
 from subscriptions.services import extend, set_expiry, set_tier
@@ -22,8 +25,10 @@ from tests.hashing import PASSWORD
 from tests.users.codes import enrolled
 from tests.users.imports.deployments import Deployment, run
 from users import saved_views
+from users.exporting import schedules, writing
+from users.exporting.schedules import Plan
 from users.import_models import ImportRun
-from users.models import Restriction, SecondFactorReset
+from users.models import ExportSchedule, Restriction, SecondFactorReset
 from users.profile.services import add_note, tag
 from users.restrictions import services
 from users.roles import Role
@@ -31,6 +36,7 @@ from users.saved_views import Picture
 from users.second_factor import cancelling
 from users.second_factor.resets import reset_second_factor
 from users.staff.services import grant_role
+from users.table import USERS as USERS_TABLE
 
 WIDE_NAME = "漢字仮名交じり文の長い名前を持つ利用者さんです壱弐"
 DAY = timedelta(days=1)
@@ -72,6 +78,7 @@ def make_world(folder):
         "selection": chosen.id,
         "service_key": make_service_keys(now, admin).pk,
         "view": make_views(admin, now).pk,
+        **make_exports(admin, now),
         "imported": imported.pk,
         "importing": begin_import(now, imported).pk,
         "loser": reset.user_id,
@@ -90,6 +97,43 @@ def make_service_keys(now, admin):
     service_keys.find(works.token, now=now)
     service_keys.revoke(gone.key.pk, actor=admin, now=now)
     return works.key
+
+
+def make_exports(maker, now):
+    """Exports in the background in all their states, and by schedule: one goes on, one stopped."""
+    reading = USERS_TABLE.read(QueryDict("status=active&q=person"), viewer=maker, now=now)
+    wanted = {"whole": False, "reason": "", "shown": False, "file_type": CSV}
+    facts = {
+        "ready": {"rows_done": 1_204_118, "bytes": 251_000_000, "sha256": "0f" * 32},
+        "running": {"rows_done": 22_000, "rows_total": 60_000, "started_at": now - DAY / 8_640},
+        "failed": {"error": "The file could not be written (No space left on device)."},
+        "expired": {"rows_done": 5},
+        "waiting": {},
+        "cancelled": {"title": WIDE_NAME},
+    }
+    made = {state: writing.ask(reading, **wanted).pk for state in facts}
+    for state, more in facts.items():
+        until = {"expires_at": now + 7 * DAY, "finished_at": now}
+        over = until if state in ("ready", "expired") else {}
+        rows = ExportFile.objects.filter(pk=made[state])
+        rows.update(state=state, lease_until=now + DAY, told_at=now, **over, **more)
+    plan = Plan(
+        name="Everybody",
+        every="day",
+        weekday=None,
+        hour=6,
+        view_id=None,
+        query="",
+        columns=[],
+        masked=True,
+        reason="",
+        file_type="csv",
+    )
+    schedules.keep(maker, plan, now=now)
+    weekly = replace(plan, name=WIDE_NAME, every="week", weekday=0, file_type="xlsx")
+    stopped = schedules.keep(maker, weekly, now=now)
+    ExportSchedule.objects.filter(pk=stopped.pk).update(stopped="The view was deleted.")
+    return {f"export_{state}": pk for state, pk in made.items()}
 
 
 def make_owner():
