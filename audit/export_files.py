@@ -33,7 +33,7 @@ State = ExportFile.State
 LIFE = timedelta(days=7)
 REMEMBERED = timedelta(days=30)  # rows whose file is gone
 LEASE = timedelta(seconds=30)
-ATTEMPTS = 3  # a file that was broken off as often is not begun again
+ATTEMPTS = 5  # a file that was broken off as often is not begun again
 MOST_WAITING = 20  # of one person
 _STRAY = timedelta(hours=1)
 _OPEN = (State.WAITING, State.RUNNING)

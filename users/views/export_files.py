@@ -176,7 +176,7 @@ def download(request: StaffRequest, file_id: uuid.UUID) -> HttpResponseBase:
         return redirect(back)
     facts = {"export": file.pk, "rows": file.rows_done, "masked": file.masked}
     with transaction.atomic():
-        record.entry(exports.DOWNLOAD, actor=request.user, now=now, changes=facts)
+        record.entry("exports.download", actor=request.user, now=now, changes=facts)
         export_files.note_download(file, now=now)
     assert file.finished_at is not None
     name = files.name_of("users", file.pk, now=file.finished_at, extension=file.file_type)
