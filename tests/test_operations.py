@@ -20,7 +20,7 @@ from audit.models import Act, AuditEntry, Receipt
 from audit.registry import operations as registered
 from subscriptions.models import Period, Standing, Subscription
 from tests import checksum
-from tests.factories import make_key, make_session, make_staff, make_user, make_users
+from tests.factories import make_keys, make_sessions, make_staff, make_user, make_users
 from users import roles
 from users.models import (
     ApiKey,
@@ -47,9 +47,7 @@ def _bouncing(ids):
 
 
 def _with_access(ids):
-    for pk in ids:
-        user = User(pk=pk)
-        make_key(user)
+    make_keys(ids)
 
 
 def _suspended(ids):
@@ -65,8 +63,7 @@ def _with_credits(ids):
 
 
 def _signed_in(ids):
-    for pk in ids:
-        make_session(User(pk=pk))
+    make_sessions(ids)
 
 
 def _with_password(ids):
