@@ -369,6 +369,19 @@ class TestNews:
         assert (other.status_code, other.content.strip()) == (286, b"")
         assert "No space left." in client.get(news).content.decode()
 
+    def test_pages_do_not_ask_while_something_else_is_owed_first(self, settings):
+        """The answer would lead to the page that asks, for ever."""
+        maker = make_staff(Role.SUPER_ADMIN)
+        client = as_user(maker)
+        ask_for(client)
+        news = reverse("exports:news")
+        assert news in told(client, reverse("account:password"))
+        User.objects.filter(pk=maker.pk).update(must_change_password=True)
+        assert news not in told(client, reverse("account:password"))
+        User.objects.filter(pk=maker.pk).update(must_change_password=False)
+        settings.REQUIRE_STAFF_MFA = True
+        assert news not in told(client, reverse("account:set_up_second_factor"))
+
     def test_asking_does_not_keep_a_session_alive(self):
         from users.views import export_files as views
 
