@@ -18,6 +18,7 @@ urlpatterns = [
     path("admin/", include("users.urls.operate")),
     path("admin/account/", include("users.urls.account")),
     path("admin/exports/", include("users.urls.exports")),
+    path("admin/users/import/", include("users.urls.uploads")),
     path("admin/imports/", include("users.urls.imports")),
     path("admin/staff/invitations/", include("users.urls.invitations")),
     path("admin/", include("users.urls.configuration")),

@@ -77,7 +77,7 @@ MODEL_WRITERS = {
     "Note": {"users.profile.notes"},
     "Upload": {"users.uploads.working"},
     "UploadPart": {"users.uploads.receiving", "users.uploads.working"},
-    "UploadRow": {"users.uploads.working"},
+    "UploadRow": {"users.uploads.steps", "users.uploads.working"},
     "ServiceKey": {"subscriptions.service_keys"},
     "ExportFile": {"audit.export_files"},
     "ExportSchedule": {"users.exporting.schedules"},

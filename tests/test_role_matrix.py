@@ -76,6 +76,10 @@ ROUTES = {
     "admin/users/new/": "users.create",
     "admin/users/select/": "audit.preview_many",
     "admin/users/export/": "exports.users_masked",
+    "admin/users/import/": "imports.users",
+    "admin/users/import/<int:upload_id>/": "imports.users",
+    "admin/users/import/<int:upload_id>/state/": "imports.users",
+    "admin/users/import/<int:upload_id>/rows/": "imports.users",
     "admin/users/<int:user_id>/": "users.inspect",
     "admin/users/<int:user_id>/look/": "users.inspect",
     "admin/users/<int:user_id>/row/": "users.browse",
@@ -248,6 +252,7 @@ def world():
         "role": "support",
         "view_id": 1,
         "invitation_id": 1,
+        "upload_id": 1,
         "schedule_id": 1,
         "file_id": done.act_id,
     }

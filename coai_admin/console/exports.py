@@ -161,6 +161,11 @@ def harmless(text: Any) -> Case:
     )
 
 
+def harmless_text(text: str) -> str:
+    """The same for a text in our own hands."""
+    return f"'{text}" if text and ord(text[0]) in _DANGEROUS else text
+
+
 def _in(first: Any) -> Func:
     signs = ", ".join(map(str, _DANGEROUS))
     return Func(first, template=f"%(expressions)s IN ({signs})", output_field=models.BooleanField())

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from coai_admin.console import circumstances
 from coai_admin.console.addresses import client_address, from_trusted_proxy
 from coai_admin.console.errors import answer
+from coai_admin.console.files import most_bytes
 from coai_admin.console.json import NotAccepted, parse
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -117,7 +118,8 @@ def _check_length(request: HttpRequest) -> None:
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit()) or len(length) > 19:
         raise BadRequest(_("The length of the body is not a number."))
-    if int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+    ordinary = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    if int(length) > ordinary and int(length) > most_bytes(request.path_info):
         raise TooLarge(_("The body is too large."))
 
 

@@ -23,6 +23,7 @@ class Place(NamedTuple):
 SECOND_FACTOR = "/admin/account/second-factor/"
 USERS, ANA = "/admin/users/", "/admin/users/{ana}/"
 EXPORTS = "/admin/exports/"
+UPLOADS = "/admin/users/import/"
 FEW = f"{USERS}?q=person"  # fewer rows than a page has: looking at fifty takes time
 ADJUST = f"{ANA}billing.adjust_credits/"
 ROW_MENU = "#row-{ana} [data-menu-url]"
@@ -121,6 +122,12 @@ PLACES = (
     Place("audit-none-match", "/admin/audit/?reason=nobody-wrote-this"),
     Place("audit-entry", "/admin/audit/{entry}/"),
     Place("imports", "/admin/imports/"),
+    Place("uploads", UPLOADS),
+    Place("upload-columns", UPLOADS + "{upload_named}/"),
+    Place("upload-reading", UPLOADS + "{upload_reading}/"),
+    Place("upload-tried", UPLOADS + "{upload_tried}/"),
+    Place("upload-imported", UPLOADS + "{upload_imported}/"),
+    Place("upload-refused", UPLOADS + "{upload_refused}/"),
     Place("import", "/admin/imports/{imported}/"),
     Place("import-running", "/admin/imports/{importing}/"),
     Place("service-keys", "/admin/service-keys/"),

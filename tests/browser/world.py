@@ -24,11 +24,12 @@ from tests.factories import make_key, make_session, make_staff, make_user, make_
 from tests.hashing import PASSWORD
 from tests.users.codes import enrolled
 from tests.users.imports.deployments import Deployment, run
+from tests.users.uploads import files
 from users import saved_views
 from users.exporting import schedules, writing
 from users.exporting.schedules import Plan
 from users.import_models import ImportRun
-from users.models import ExportSchedule, Restriction, SecondFactorReset
+from users.models import ExportSchedule, Restriction, SecondFactorReset, Upload
 from users.profile.services import add_note, tag
 from users.restrictions import services
 from users.roles import Role
@@ -84,6 +85,7 @@ def make_world(folder):
         "loser": reset.user_id,
         "keep_factor": cancelling.token_of(reset),
         **make_letters(now, admin, ana, wide),
+        **make_uploads(admin),
     }
 
 
@@ -134,6 +136,24 @@ def make_exports(maker, now):
     stopped = schedules.keep(maker, weekly, now=now)
     ExportSchedule.objects.filter(pk=stopped.pk).update(stopped="The view was deleted.")
     return {f"export_{state}": pk for state, pk in made.items()}
+
+
+def make_uploads(owner):
+    """Imports of users at every step."""
+    rows = "".join(f'shop.{n},DE,2,2027-06-01,"1,250.5"\n' for n in range(8))
+    text = "username,country,tier,expires,credits to add\n" + rows
+    wrong = text.replace("shop.", "more.") + f"{WIDE_NAME * 3},Nowhere,9,soon,many\nana,,,,-5\n"
+    tried = files.tried(wrong, owner=owner, name=f"{WIDE_NAME}.csv")
+    done = files.imported(text, owner=owner)
+    refused = files.uploaded(text, owner=owner)
+    Upload.objects.filter(pk=refused.pk).update(state="refused", why="The workbook has macros.")
+    return {
+        "upload_named": files.uploaded(text, owner=owner).pk,
+        "upload_tried": tried.pk,
+        "upload_imported": Upload.objects.get(run=done).pk,
+        "upload_refused": refused.pk,
+        "upload_reading": files.mapped(text.replace("shop.", "yet."), owner=owner).pk,
+    }
 
 
 def make_owner():

@@ -1,0 +1,160 @@
+"""What became of the rows of a file, or would: for its page, and as a file with the numbers of its
+rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count
+from django.utils.translation import gettext as _
+
+from audit.execution import OperationRefused
+from audit.models import Receipt, Run, RunChunk
+from audit.people import Actor
+from audit.runs.deeds import deed
+from audit.runs.targets import Batch
+from coai_admin.console.exports import harmless_text
+from users.models import Upload, UploadRow
+from users.uploads.staging import numbers_of
+
+_SHOWN = 50
+_FIRST = 6
+# The database keeps them in an order of its own.
+_ORDER = (
+    *("country", "locale", "timezone"),
+    *("tags", "tier", "expires", "months", "credits", "note"),
+)
+_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+
+class Refused(NamedTuple):
+    """A row that is not imported, and why."""
+
+    number: int
+    name: str
+    why: str
+
+
+class Foreseen(NamedTuple):
+    """One of the first rows that change something."""
+
+    number: int
+    name: str
+    is_new: bool
+    target_id: int
+    changes: list[tuple[str, Any, Any]]
+
+
+def counts(upload: Upload) -> dict[str, int]:
+    """How many rows make somebody, and how many are about somebody there is, as the file has it."""
+    told = UploadRow.objects.filter(upload=upload, problem="").values_list("is_new")
+    found = dict(told.annotate(number=Count("pk")).order_by())
+    return {"new": found.get(True, 0), "known": found.get(False, 0)}
+
+
+def made(upload: Upload) -> int:
+    """How many users the import made."""
+    new = UploadRow.objects.filter(upload=upload, problem="", is_new=True).values("target_id")
+    changed = Receipt.objects.filter(act=upload.run_id, outcome=Receipt.Outcome.CHANGED)
+    return changed.filter(target_id__in=new).count()
+
+
+def reasons(upload: Upload) -> list[tuple[str, int]]:
+    """Why rows are refused, by kind, the commonest first: by the file and by the run."""
+    of_file = UploadRow.objects.filter(upload=upload).exclude(problem="").order_by()
+    found = dict(of_file.values_list("kind_of_problem").annotate(number=Count("pk")))
+    if upload.run is not None:
+        for reason, number in upload.run.refusals.items():
+            found[reason] = found.get(reason, 0) + number
+    return sorted(found.items(), key=lambda item: (-item[1], item[0]))[:20]
+
+
+def refused(upload: Upload) -> list[Refused]:
+    """The first rows that are refused, in the order of the file."""
+    of_file = UploadRow.objects.filter(upload=upload).exclude(problem="").order_by("number")
+    found = [Refused(*row) for row in of_file.values_list("number", "name", "problem")[:_SHOWN]]
+    found += _refused_by_run(upload)
+    return sorted(found)[:_SHOWN]
+
+
+def _refused_by_run(upload: Upload) -> list[Refused]:
+    run = upload.run
+    if run is None:
+        return []
+    if run.started_at is None:
+        why = {each["id"]: each["why"] for each in (run.forecast or {}).get("refused", [])}
+    else:
+        receipts = Receipt.objects.filter(act=run.pk).order_by("target_id")
+        undone = receipts.filter(outcome__in=_FAILURES)
+        why = dict(undone.values_list("target_id", "refusal")[:_SHOWN])
+    numbers = numbers_of(upload.pk, why)
+    return [Refused(numbers[pk][0], numbers[pk][1], why[pk]) for pk in why if pk in numbers]
+
+
+_FAILURES = (Receipt.Outcome.REFUSED, Receipt.Outcome.FAILED)
+
+
+def first_changes(upload: Upload) -> list[Foreseen]:
+    """The first rows that would change something, with the values before and after."""
+    first = ((upload.run and upload.run.forecast) or {}).get("first", [])[:_FIRST]
+    numbers = numbers_of(upload.pk, [each["id"] for each in first])
+    return sorted(
+        Foreseen(*numbers[each["id"]], each["id"], _changes(each))
+        for each in first
+        if each["id"] in numbers
+    )
+
+
+def _changes(each: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    before, after = each["before"], each["after"]
+    return [(name, before.get(name), after[name]) for name in _ORDER if name in after]
+
+
+def as_csv(upload: Upload, *, reader: Actor, now: datetime) -> Iterator[str]:
+    """Every row of the file with its number and what became of it, or would: first those that the
+    file itself rules out. In UTF-8 with a byte order mark, safe to open in a spreadsheet."""
+    yield _MARK + _line([_("Row"), _("User"), _("ID"), _("Outcome"), _("Why")])
+    of_file = UploadRow.objects.filter(upload=upload).exclude(problem="").order_by("number")
+    for number, name, why in of_file.values_list("number", "name", "problem").iterator(2_000):
+        yield _line([number, name, "", _("refused"), why])
+    if upload.run is None:
+        return
+    for chunk in RunChunk.objects.filter(run=upload.run).order_by("number").iterator(4):
+        numbers = numbers_of(upload.pk, chunk.ids)
+        for pk, outcome, why in _outcomes(upload.run, chunk, reader, now):
+            if pk in numbers:
+                number, name, _is_new = numbers[pk]
+                yield _line([number, name, pk, outcome, why])
+
+
+def _outcomes(
+    run: Run, chunk: RunChunk, reader: Actor, now: datetime
+) -> Iterator[tuple[int, str, str]]:
+    """What happened to the users of a chunk; before the run has started, what would."""
+    if run.started_at is not None:
+        receipts = Receipt.objects.filter(act=run.pk, target_id__in=chunk.ids).order_by("target_id")
+        for pk, outcome, why in receipts.values_list("target_id", "outcome", "refusal"):
+            yield pk, str(Receipt.Outcome(outcome).label), why
+        return
+    try:
+        batch = Batch(chunk.number, 0, chunk.ids, None)
+        foreseen = deed(run, actor=reader).foresee(batch, actor=reader, now=now)
+    except (OperationRefused, PermissionDenied) as refusal:
+        yield from ((pk, _("refused"), str(refusal)) for pk in chunk.ids)
+        return
+    for each in foreseen:
+        why = each.refusal.sentence if each.refusal else ""
+        yield each.target_id, str(each.outcome.label), why
+
+
+def _line(cells: list[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(
+        [harmless_text(cell) if isinstance(cell, str) else cell for cell in cells]
+    )
+    return line.getvalue()

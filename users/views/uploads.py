@@ -1,0 +1,322 @@
+"""Importing users from a file: choose it, say what its columns hold, look at what would happen,
+import, follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.timezone import now as time_now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from audit.execution import OperationRefused
+from audit.models import Run
+from audit.runs import steering
+from coai_admin.console.files import takes_file
+from users.access import confirm_first, permission, will_ask
+from users.kept_forms import kept_form
+from users.models import Upload
+from users.requests import StaffRequest
+from users.sessions.middleware import passive
+from users.uploads import receiving, results, steps
+from users.uploads.forms import FileForm, MappingForm, ReasonForm
+from users.uploads.operations import CODE, IMPORT
+from users.uploads.reader.bounds import MOST_BYTES
+from users.uploads.reading import FileRefused
+
+_LISTED, _SAMPLE = 50, 5
+
+
+class Standing(NamedTuple):
+    """Where an import is, as its mark and words; ``moves``: workers are on it."""
+
+    mark: str
+    label: str | Promise
+    moves: bool = False
+
+
+_OF_FILE = {
+    Upload.State.UPLOADED: Standing("info", gettext_lazy("columns to be named")),
+    Upload.State.READING: Standing("wait", gettext_lazy("being read"), moves=True),
+    Upload.State.READ: Standing("bad", gettext_lazy("every row refused")),
+    Upload.State.REFUSED: Standing("bad", gettext_lazy("file refused")),
+}
+_OF_RUN = {
+    Run.State.PREVIEWING: Standing("wait", gettext_lazy("being tried"), moves=True),
+    Run.State.PREVIEWED: Standing("info", gettext_lazy("to be confirmed")),
+    Run.State.WAITING: Standing("info", gettext_lazy("waiting for approval")),
+    Run.State.RUNNING: Standing("wait", gettext_lazy("importing"), moves=True),
+    Run.State.PAUSED: Standing("warn", gettext_lazy("paused")),
+    Run.State.DONE: Standing("good", gettext_lazy("imported")),
+    Run.State.CANCELLED: Standing("none", gettext_lazy("cancelled")),
+    Run.State.HALTED: Standing("bad", gettext_lazy("stopped")),
+}
+
+
+def standing(upload: Upload) -> Standing:
+    """Where this import is."""
+    if upload.state == Upload.State.READ and upload.run is not None:
+        return _OF_RUN[Run.State(upload.run.state)]
+    return _OF_FILE[Upload.State(upload.state)]
+
+
+@takes_file(MOST_BYTES)
+@permission(CODE, asks="never")
+@require_http_methods(["GET", "HEAD", "POST"])
+def uploads(request: StaffRequest) -> HttpResponse:
+    """The files of the last thirty days, and the form for another. Nothing is changed by an upload:
+    who must confirm that it is them does so when the import is confirmed."""
+    form = FileForm(request.POST, request.FILES) if request.method == "POST" else FileForm()
+    if request.method == "POST" and form.is_valid():
+        file = form.cleaned_data["file"]
+        try:
+            upload = receiving.receive(file, owner=request.user, now=time_now())
+        except FileRefused as refusal:
+            form.add_error("file", str(refusal))
+        else:
+            return redirect("uploads:detail", upload.pk)
+    listed = Upload.objects.select_related("run").order_by("-created_at", "-pk")[:_LISTED]
+    context = {"form": form, "rows": [(upload, standing(upload)) for upload in listed]}
+    return render(request, "users/uploads/list.html", context, status=422 if form.is_bound else 200)
+
+
+@permission(CODE, asks="never")
+@require_http_methods(["GET", "HEAD", "POST"])
+def detail(request: StaffRequest, upload_id: int) -> HttpResponse:
+    """One import at its present step, and the steps themselves."""
+    upload = _upload(upload_id)
+    if request.method == "POST":
+        return _step(request, upload)
+    return _page(request, upload)
+
+
+@passive
+@permission(CODE, asks="never")
+@require_safe
+def state(request: StaffRequest, upload_id: int) -> HttpResponse:
+    """The part of the page that moves. Once it stands still, the page is loaded anew."""
+    upload = _upload(upload_id)
+    if not standing(upload).moves:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    return render(request, "users/uploads/_progress.html", _facts(request, upload))
+
+
+@permission(CODE, asks="never")
+@require_safe
+def rows(request: StaffRequest, upload_id: int) -> HttpResponseBase:
+    """Every row with its number in the file, and what became of it or would."""
+    upload, now = _upload(upload_id), time_now()
+    lines = results.as_csv(upload, reader=request.user, now=now)
+    answer = StreamingHttpResponse(
+        (line.encode() for line in lines), content_type="text/csv; charset=utf-8"
+    )
+    name = f"import-{upload.pk}-{now:%Y-%m-%d}.csv"
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+def _upload(upload_id: int) -> Upload:
+    return get_object_or_404(Upload.objects.select_related("run", "owner"), pk=upload_id)
+
+
+# The page
+
+
+def _page(
+    request: StaffRequest,
+    upload: Upload,
+    *,
+    mapping: MappingForm | None = None,
+    why: ReasonForm | None = None,
+) -> HttpResponse:
+    context = _facts(request, upload)
+    if upload.state == Upload.State.UPLOADED and context["may_map"]:
+        context["mapping"] = mapping or MappingForm(upload=upload, actor=request.user)
+        context["columns"] = _columns(context["mapping"], upload)
+    if context["may_confirm"]:
+        context["form"] = why or ReasonForm(kept_form(request))
+        context["will_ask"] = will_ask(request, *_permissions(upload, time_now()))
+    bound = (mapping or why) is not None
+    return render(request, "users/uploads/detail.html", context, status=422 if bound else 200)
+
+
+def _facts(request: StaffRequest, upload: Upload) -> dict[str, Any]:
+    run, now, user = upload.run, time_now(), request.user
+    at = standing(upload)
+    context: dict[str, Any] = {
+        "upload": upload,
+        "run": run,
+        "standing": at,
+        "may_map": steps.may_map(upload, user),
+        "may_begin_again": steps.may_begin_again(upload, user) and steps.may_map(upload, user),
+        "may_confirm": run is not None
+        and not steering.why_not(steering.CONFIRM, run, actor=user, now=now),
+    }
+    for what in (steering.PAUSE, steering.RESUME, steering.CANCEL):
+        context[f"may_{what}"] = (
+            run is not None
+            and run.started_at is not None
+            and _may_steer(upload, request)
+            and not steering.why_not(what, run, actor=user, now=now)
+        )
+    if at.moves and run is not None:
+        context["left"] = _left(run)
+    if upload.state == Upload.State.READ and not at.moves:
+        context |= _found(upload)
+    return context
+
+
+def _left(run: Run) -> timedelta | None:
+    """How long it will still take at this pace."""
+    return timedelta(seconds=round((run.total - run.cursor) / run.pace)) if run.pace else None
+
+
+def _found(upload: Upload) -> dict[str, Any]:
+    """What became of the rows, or would."""
+    run, of_file = upload.run, results.counts(upload)
+    refused = upload.problems + (run.refused + run.failed if run else 0)
+    over = run is not None and run.started_at is not None
+    made = results.made(upload) if over else 0
+    changed = run.changed if run else 0
+    more = _("%(new)s new, %(known)s known, %(unusable)s unusable") % {
+        "new": f"{of_file['new']:,}",
+        "known": f"{of_file['known']:,}",
+        "unusable": f"{upload.problems:,}",
+    }
+    figures = [{"label": _("rows in the file"), "value": f"{upload.rows:,}", "more": more}]
+    if over:
+        figures += [
+            {"label": _("created"), "value": f"{made:,}"},
+            {"label": _("changed"), "value": f"{changed - made:,}"},
+        ]
+    else:
+        figures.append({"label": _("would be imported"), "value": f"{changed:,}"})
+    figures += [
+        {"label": _("are so already"), "value": f"{run.unchanged if run else 0:,}"},
+        {"label": _("refused"), "value": f"{refused:,}"},
+    ]
+    return {
+        "figures": figures,
+        "refused": refused,
+        "reasons": results.reasons(upload),
+        "problems": results.refused(upload),
+        "changes": [] if over else results.first_changes(upload),
+        "over": over,
+        "sentence": IMPORT.sentence({}, changed),
+    }
+
+
+def _columns(form: MappingForm, upload: Upload) -> list[tuple[Any, list[str]]]:
+    """Each column's field, with what stands in the first rows."""
+    sample = [row[1:] for row in upload.sample[:_SAMPLE]]
+    return [
+        (field, [_shown(row[place]) if place < len(row) else "" for row in sample])
+        for place, field in enumerate(form.of_columns)
+    ]
+
+
+def _shown(cell: Any) -> str:
+    """A cell of the sample: text, a number's digits, or a sign that it holds no value."""
+    if isinstance(cell, dict):
+        return "#"
+    return cell if isinstance(cell, str) else "".join(cell)
+
+
+# The steps
+
+
+def _step(request: StaffRequest, upload: Upload) -> HttpResponse:
+    wanted = request.POST.get("step", "")
+    step = _STEPS.get(wanted)
+    if step is None:
+        raise BadRequest(_("“step” can only be one of: %s.") % ", ".join(_STEPS))
+    try:
+        return step(request, upload)
+    except OperationRefused as refusal:
+        messages.error(request, str(refusal), extra_tags="bad")
+        return redirect("uploads:detail", upload.pk)
+
+
+def _map(request: StaffRequest, upload: Upload) -> HttpResponse:
+    if not steps.may_map(upload, request.user):
+        raise OperationRefused(_("This file is read already, or is a colleague's."))
+    form = MappingForm(request.POST, upload=upload, actor=request.user)
+    if not form.is_valid():
+        return _page(request, upload, mapping=form)
+    steps.map_columns(upload, form.columns, form.options, actor=request.user)
+    return redirect("uploads:detail", upload.pk)
+
+
+def _begin_again(request: StaffRequest, upload: Upload) -> HttpResponse:
+    steps.begin_again(upload, actor=request.user, now=time_now())
+    return redirect("uploads:detail", upload.pk)
+
+
+def _confirm(request: StaffRequest, upload: Upload) -> HttpResponse:
+    form, now = ReasonForm(request.POST), time_now()
+    run = _run(upload)
+    if why := steering.why_not(steering.CONFIRM, run, actor=request.user, now=now):
+        raise OperationRefused(why)
+    if not form.is_valid():
+        return _page(request, upload, why=form)
+    needed = _permissions(upload, now)
+    if not all(map(request.user.may, needed)):
+        raise PermissionDenied(_("Your role does not allow this."))
+    here = reverse("uploads:detail", args=[upload.pk])
+    if ask := confirm_first(request, *needed, back=here):
+        return ask
+    steering.confirm(run.pk, actor=request.user, now=now, **form.cleaned_data)
+    return redirect("uploads:detail", upload.pk)
+
+
+def _permissions(upload: Upload, now: datetime) -> list[str]:
+    """Under which permissions this import is done."""
+    total = upload.run.total if upload.run else 0
+    return IMPORT.permissions({"upload": upload.pk}, range(total), now)
+
+
+def _steer(
+    turn: Callable[..., Run],
+) -> Callable[[StaffRequest, Upload], HttpResponse]:
+    def step(request: StaffRequest, upload: Upload) -> HttpResponse:
+        if upload.owner_id != request.user.pk:
+            if not _may_steer(upload, request):
+                raise PermissionDenied(_("Your role stops only its own runs."))
+            if ask := confirm_first(request, steering.CANCEL_ANY):
+                return ask
+        turn(_run(upload).pk, actor=request.user, now=time_now())
+        return redirect("uploads:detail", upload.pk)
+
+    return step
+
+
+def _may_steer(upload: Upload, request: StaffRequest) -> bool:
+    """Whether this import is one's own, or the role stops those of others."""
+    own = upload.owner_id == request.user.pk
+    code = steering.CANCEL_ANY
+    return own or (request.user.may(code) and not request.user.sees_only_own(code))
+
+
+def _run(upload: Upload) -> Run:
+    if upload.run is None:
+        raise OperationRefused(_("There is nothing to import yet."))
+    return upload.run
+
+
+_STEPS: dict[str, Callable[[StaffRequest, Upload], HttpResponse]] = {
+    "map": _map,
+    "again": _begin_again,
+    "confirm": _confirm,
+    "pause": _steer(steering.pause),
+    "resume": _steer(steering.resume),
+    "cancel": _steer(steering.cancel),
+}
