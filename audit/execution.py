@@ -16,7 +16,7 @@ from typing import Any
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils.translation import gettext as _
 
-from audit import people, record
+from audit import approval_policy, people, record
 from audit.models import Act, Receipt
 from audit.people import Actor, Person
 from audit.procedures import (
@@ -25,6 +25,7 @@ from audit.procedures import (
     Case,
     Change,
     Guard,
+    Over,
     Procedure,
     Receipts,
     Refusal,
@@ -39,6 +40,14 @@ _DEADLOCK, _SERIALIZATION = "40P01", "40001"
 
 class OperationRefused(Exception):
     """The whole act is refused; the text is the sentence an admin reads."""
+
+
+class ApprovalNeeded(OperationRefused):
+    """Nothing was done: a second person must approve the act first. Carries the reasons."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__(_("A second person must approve this. %s") % " ".join(reasons))
+        self.reasons = reasons
 
 
 class AlreadyPerformed(Exception):
@@ -58,17 +67,21 @@ def preview(
     now: datetime,
     guards: Sequence[Guard] = (),
     cap: Cap | None = None,
+    codes: Sequence[str] = (),
 ) -> Receipts:
-    """What ``execute`` would do to these targets now. Locks and writes nothing.
+    """What ``execute`` would do to these targets now, and whether a second person must approve it
+    first. Locks and writes nothing.
 
     Raises OperationRefused where the whole act would be refused.
     """
-    act = ActContext(code=procedure.code, actor=actor, now=now, params=params)
+    act = ActContext(
+        code=procedure.code, actor=actor, now=now, params=params, codes=codes, approved=True
+    )
     judged: list[Judged] = []
     for chunk in _chunks(ids):
         judged += judge(procedure, chunk, act, guards=guards, seen=None, lock=False)
-    _apply_cap(cap, act, judged)
-    return Receipts(None, tuple(each.receipt for each in judged))
+    reasons = _why_approval(cap, act, judged)
+    return Receipts(None, tuple(each.receipt for each in judged), reasons)
 
 
 def execute(
@@ -85,6 +98,7 @@ def execute(
     seen: Mapping[int, int] | None = None,
     undoes: uuid.UUID | None = None,
     act_id: uuid.UUID | None = None,
+    codes: Sequence[str] = (),
 ) -> Receipts:
     """Do the act to each target and account for it; returns a receipt per target, in id order.
 
@@ -92,7 +106,8 @@ def execute(
     under lock, writes, receipts and audit entries stand or fall together. An act that changes
     nothing leaves no trace.
     ``seen``: versions of the rows as they were looked at; a row that changed since is refused.
-    Raises OperationRefused (cap), AlreadyPerformed (an act of this id exists).
+    ``codes``: the permissions under which a person does it.
+    Raises OperationRefused (cap), ApprovalNeeded, AlreadyPerformed (an act of this id exists).
     """
     act = ActContext(
         code=procedure.code,
@@ -103,6 +118,7 @@ def execute(
         params=params,
         undoes=undoes,
         id=act_id or uuid.uuid4(),
+        codes=codes,
     )
     rows: list[TargetReceipt] = []
     recorded = False
@@ -149,7 +165,7 @@ def _execute_chunk(
         judged = judge(procedure, ids, act, guards=guards, seen=seen, lock=True)
         if first:
             _refuse_a_second_time(act)
-        _apply_cap(cap, act, judged)
+        _keep_to_limits(cap, act, judged)
         receipts = [each.receipt for each in judged]
         changes = [(each.row, each.change) for each in judged if each.change is not None]
         if changes:
@@ -165,11 +181,17 @@ def carry_on(
     act: ActContext,
     *,
     guards: Sequence[Guard],
+    cap: Cap | None = None,
     seen: Mapping[int, int] | None,
 ) -> list[TargetReceipt]:
     """Do one chunk of an act that is recorded already (``record.begin``), in the caller's
-    transaction. Each target gets its receipt, whatever the outcome."""
+    transaction. Each target gets its receipt, whatever the outcome.
+
+    Raises OperationRefused where this chunk goes over a cap.
+    """
     judged = judge(procedure, ids, act, guards=guards, seen=seen, lock=True)
+    if over := _over(cap, act, judged):
+        raise OperationRefused(over.sentence)
     changes = [(each.row, each.change) for each in judged if each.change is not None]
     undo = procedure.write(changes, act) if changes else {}
     receipts = [each.receipt for each in judged]
@@ -200,7 +222,7 @@ def judge(
         verdict = (
             Refusal(_("This user does not exist any more."))
             if person is None or row is None
-            else _guarded(Case(act.actor, actor_rank, target_id, person), guards)
+            else _guarded(Case(act.actor, actor_rank, target_id, person, act.approved), guards)
             or _stale(seen, target_id, version)
             or procedure.decide(row, act.params, act.now)
         )
@@ -245,13 +267,39 @@ def _stale(seen: Mapping[int, int] | None, target_id: int, version: int | None) 
     return Refusal(_("Something changed since you looked; look again before you act."), stale=True)
 
 
-def _apply_cap(cap: Cap | None, act: ActContext, judged: Sequence[Judged]) -> None:
-    """Refuse the whole act where it would go over a cap; the actor's row is locked, so acts of one
-    person queue."""
-    if cap is None:
-        return
-    if why := cap(act, [each.receipt.target_id for each in judged if each.change is not None]):
-        raise OperationRefused(why)
+def _keep_to_limits(cap: Cap | None, act: ActContext, judged: Sequence[Judged]) -> None:
+    """Refuse the whole act where it would go over a cap, or needs a second person; the actor's row
+    is locked, so acts of one person queue."""
+    if any(each.change is not None for each in judged) and (
+        reasons := _why_approval(cap, act, judged)
+    ):
+        raise ApprovalNeeded(reasons)
+
+
+def _why_approval(cap: Cap | None, act: ActContext, judged: Sequence[Judged]) -> tuple[str, ...]:
+    """Why a second person must approve this; empty where nobody must. Raises OperationRefused
+    where nobody could."""
+    over = cap(act, _changing(judged)) if cap else None
+    if over is not None and not over.approvable:
+        raise OperationRefused(over.sentence)
+    receipts = [] if act.undoes else [each.receipt for each in judged]  # back is never too far
+    return approval_policy.why(
+        act.actor,
+        act.codes,
+        count=len(receipts),
+        moved=approval_policy.moved(receipts),
+        over=over,
+    )
+
+
+def _over(cap: Cap | None, act: ActContext, judged: Sequence[Judged]) -> Over | None:
+    """The cap that this goes over and nobody approved."""
+    over = cap(act, _changing(judged)) if cap else None
+    return None if over is not None and over.approvable and act.approved else over
+
+
+def _changing(judged: Sequence[Judged]) -> list[int]:
+    return [each.receipt.target_id for each in judged if each.change is not None]
 
 
 def _refuse_a_second_time(act: ActContext) -> None:

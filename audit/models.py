@@ -11,6 +11,7 @@ from django.db import models
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
+from audit.approval_models import Approval as Approval
 from audit.file_models import ExportFile as ExportFile
 from audit.run_models import Run as Run
 from audit.run_models import RunChunk as RunChunk

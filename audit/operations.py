@@ -17,37 +17,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from audit import execution, people
+from audit.approval_policy import RUN
 from audit.execution import OperationRefused
 from audit.forms import OperationForm
+from audit.guards import HIGHEST_RANK, not_oneself, outranks
 from audit.models import Act, Receipt
 from audit.people import Actor
 from audit.procedures import Cap, Case, Change, Guard, Procedure, Receipts, Refusal
 
 MOST_AT_ONCE = 1_000
 ON_MANY = "audit.act_on_many"
-RUN = "audit.run"
+UNDO_RUN = "audit.undo_run"
 UNDO_FOR = timedelta(days=30)
-_HIGHEST_RANK = 3
 
 
 class Danger(Enum):
     PLAIN = "plain"
     STEP_UP = "step-up"
     TWO_PERSON = "two-person"
-
-
-def not_oneself(case: Case) -> Refusal | None:
-    """Nobody acts on their own account."""
-    if case.actor.pk == case.target_id:
-        return Refusal(_("This is your own account; ask a colleague."))
-    return None
-
-
-def outranks(case: Case) -> Refusal | None:
-    """One acts only on people of strictly lower rank."""
-    if case.actor_rank <= case.target.rank:
-        return Refusal(_("Ranks at or above you."))
-    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,14 +80,26 @@ class Operation:
     ) -> list[str]:
         """Under which permissions this would be done: whoever holds one of them only with step-up
         is asked for it. What the role lacks is refused elsewhere, by guards and caps."""
-        many = [ON_MANY] if len(ids) > 1 else []
-        return [self.code, *many, *(self.also(params, ids, now) if self.also else ())]
+        also = self.also(params, ids, now) if self.also else ()
+        return [self.code, *for_number(len(ids)), *also]
 
     def permissions_to_undo(self, act: Act, actor: Actor) -> list[str]:
         """The same for undoing an act of this kind."""
         many = [ON_MANY] if act.changed > 1 else []
+        large = [UNDO_RUN] if is_large(act.changed) else []
         as_another = [self.undone_as] if self.undone_as and not did(actor, act) else []
-        return [self.code, *many, *as_another]
+        return [self.code, *many, *large, *as_another]
+
+
+def is_large(count: int) -> bool:
+    """Whether an act on so many is a run's."""
+    return count > MOST_AT_ONCE
+
+
+def for_number(count: int) -> list[str]:
+    """The permissions that acting on so many needs beside the act's own."""
+    many = [ON_MANY] if count > 1 else []
+    return [*many, RUN] if is_large(count) else many
 
 
 WhyNot = Callable[[Any, datetime], str]
@@ -177,8 +176,8 @@ def preview(
     actor: Actor,
     now: datetime,
 ) -> Receipts:
-    """What ``perform`` would do now. Raises PermissionDenied and OperationRefused as ``perform``
-    does."""
+    """What ``perform`` would do now, or once a second person approved it. Raises PermissionDenied
+    and OperationRefused as ``perform`` does."""
     require(operation, ids, actor=actor)
     return execution.preview(
         operation.procedure,
@@ -188,6 +187,7 @@ def preview(
         now=now,
         guards=operation.guards,
         cap=operation.cap,
+        codes=operation.permissions(params, ids, now),
     )
 
 
@@ -207,8 +207,8 @@ def perform(
 
     ``act_id``: chosen when the form was shown, so that sending it twice does it once.
     ``seen``: the versions that were looked at; some operations cannot be done without.
-    Raises PermissionDenied, OperationRefused (too many, over a cap, not looked at),
-    AlreadyPerformed.
+    Raises PermissionDenied, OperationRefused (too many, over a cap, not looked at), ApprovalNeeded
+    (``audit.runs.asking``), AlreadyPerformed.
     """
     require(operation, ids, actor=actor)
     if operation.needs_seen and seen is None:
@@ -225,6 +225,7 @@ def perform(
         cap=operation.cap,
         seen=seen,
         act_id=act_id,
+        codes=operation.permissions(params, ids, now),
     )
 
 
@@ -259,7 +260,7 @@ def did(actor: Actor, act: Act) -> bool:
 def _rank_of_who_did(act: Act) -> int:
     """An act of the system, of a service key, or of somebody who is gone counts as a super
     admin's."""
-    return act.actor.rank if act.actor else _HIGHEST_RANK
+    return act.actor.rank if act.actor else HIGHEST_RANK
 
 
 def undo(
@@ -274,7 +275,7 @@ def undo(
     """Undo an act: its inverse over its receipts. Targets whose state changed since are refused
     and listed.
 
-    Raises OperationRefused with the reason where it cannot be undone.
+    Raises OperationRefused with the reason where it cannot be undone, ApprovalNeeded.
     """
     with transaction.atomic():
         act = Act.objects.select_for_update(no_key=True).get(pk=act.pk)
@@ -293,6 +294,7 @@ def undo(
             guards=operation.guards,
             undoes=act.pk,
             act_id=act_id,
+            codes=operation.permissions_to_undo(act, actor),
         )
 
 

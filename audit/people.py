@@ -31,6 +31,16 @@ class CreditLimits:
     acts_per_day: int | None = None
     per_user_a_month: Decimal | None = None
     may_take: bool = True
+    approvable: bool = False  # what goes over them needs a second person; else it is refused
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalLimits:
+    """What one person does alone: to at most so many ``users`` in one act, moving at most so many
+    ``credits`` in all."""
+
+    users: int
+    credits: Decimal
 
 
 class Actor(Protocol):
@@ -48,7 +58,15 @@ class Actor(Protocol):
     @property
     def credit_limits(self) -> CreditLimits | None: ...
 
+    @property
+    def approval_limits(self) -> ApprovalLimits | None: ...
+
     def may(self, code: str) -> bool: ...
+
+    def approved_for(self, code: str) -> str:
+        """What a permission covers, where it is held only with a second person's approval; else
+        empty."""
+        ...
 
 
 class Reader(Protocol):
@@ -73,9 +91,13 @@ class System:
     pk: None = None
     rank: int = _SYSTEM_RANK
     credit_limits: None = None
+    approval_limits: None = None
 
     def may(self, code: str) -> bool:
         return True
+
+    def approved_for(self, code: str) -> str:
+        return ""
 
 
 SYSTEM = System()
@@ -93,6 +115,18 @@ def acting(pk: int, *, now: datetime) -> Actor | None:
     """The person as an actor of what they started earlier; None for one who is gone or may not
     sign in any more."""
     found: Actor | None = get_user_model().objects.acting(pk, now=now)
+    return found
+
+
+def approvers(
+    codes: Collection[str], *, rank: int, now: datetime, lock: Collection[int] = ()
+) -> dict[int, str]:
+    """Who could approve an act under these permissions, asked for by somebody of this rank: the
+    names, by id, of staff who hold all of them themselves, rank no lower and may sign in. The rows
+    of those in ``lock`` stay locked until the transaction ends."""
+    if lock:
+        look_up(lock, lock=True)
+    found: dict[int, str] = get_user_model().objects.approvers(codes, rank=rank, now=now)
     return found
 
 

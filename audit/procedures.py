@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
 from audit.models import Receipt
@@ -50,16 +51,27 @@ Verdict = Change | Refusal | None
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One target before a guard: who acts, with which rank, on whom."""
+    """One target before a guard: who acts, with which rank, on whom; ``approved``: with a second
+    person's approval, or so that one can be asked for it."""
 
     actor: Actor
     actor_rank: int
     target_id: int
     target: Person
+    approved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The verdict of a cap "this is too much": the sentence an admin reads. ``approvable``: a
+    second person may approve it all the same."""
+
+    sentence: str
+    approvable: bool = False
 
 
 Guard = Callable[[Case], Refusal | None]
-Cap = Callable[["ActContext", Sequence[int]], str | None]
+Cap = Callable[["ActContext", Sequence[int]], Over | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +100,9 @@ class Procedure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActContext:
-    """The circumstances of one act, given to ``write`` and to caps. ``id`` is the operation id."""
+    """The circumstances of one act, given to ``write`` and to caps. ``id`` is the operation id.
+    ``codes``: the permissions under which it is done, empty for what no person does.
+    ``approved``: a second person approved it."""
 
     code: str
     actor: Actor
@@ -98,6 +112,8 @@ class ActContext:
     params: Mapping[str, Any] = field(default_factory=dict)
     undoes: uuid.UUID | None = None
     id: uuid.UUID = field(default_factory=uuid.uuid4)
+    codes: Sequence[str] = ()
+    approved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +128,25 @@ class TargetReceipt:
     refusal: Refusal | None = None
     version: int | None = None
 
+    @property
+    def moves(self) -> list[tuple[str, Decimal]]:
+        """By how much each amount of this target moves."""
+        return [
+            (name, after - before)
+            for name, after in self.after.items()
+            if isinstance(after, Decimal) and isinstance(before := self.before.get(name), Decimal)
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Receipts:
     """What an act did, or a preview would do, target by target. ``act_id`` is None where nothing
-    was written."""
+    was written. ``approval``: of a preview, why a second person must approve; empty where nobody
+    must."""
 
     act_id: uuid.UUID | None
     rows: tuple[TargetReceipt, ...]
+    approval: tuple[str, ...] = ()
 
     def _of(self, outcome: Receipt.Outcome) -> list[TargetReceipt]:
         return [row for row in self.rows if row.outcome == outcome]

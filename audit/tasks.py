@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.utils.timezone import now
 
 from audit import export_files, export_writing, outbox, partitions, selection
-from audit.runs import steering, working
+from audit.runs import approving, steering, working
 from coai_admin.console.jobs import job
 
 _AHEAD = timedelta(days=93)
@@ -36,6 +36,12 @@ def forget_selections() -> None:
 def work_runs() -> None:
     """Every other second: work on the run that is due longest, for some seconds."""
     working.work()
+
+
+@job(runs_as="system")
+def expire_approvals() -> None:
+    """Every few minutes: end what nobody approved within a day, and tell who asked."""
+    approving.expire(now())
 
 
 @job(runs_as="system")

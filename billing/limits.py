@@ -8,10 +8,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import connection
+from django.db.models import F, Max, Min, Sum
+from django.db.models.functions import Abs
 from django.utils.translation import gettext as _
 
 from audit.people import Actor, CreditLimits
-from audit.procedures import ActContext
+from audit.procedures import ActContext, Over
+from audit.targets import among
 from billing.models import Account
 from coai_admin.console.templatetags.console import credits
 
@@ -19,45 +22,45 @@ _DAY = timedelta(days=1)
 _MONTH = timedelta(days=30)
 
 
-def within_credit_limits(act: ActContext, ids: Sequence[int]) -> str | None:
+def within_credit_limits(act: ActContext, ids: Sequence[int]) -> Over | None:
     """Why this act would go over the actor's limits; None when it does not. The executor asks under
     the lock on the actor's row, so that two acts at once cannot share one allowance."""
     delta = Decimal(act.params["delta"])
     return _within(act, ids, delta, delta, abs(delta) * len(ids))
 
 
-def within_credit_limits_of_setting(act: ActContext, ids: Sequence[int]) -> str | None:
+def within_credit_limits_of_setting(act: ActContext, ids: Sequence[int]) -> Over | None:
     """The same for an act that brings balances to a figure: what counts is by how much each moves,
     which the executor's locks hold still."""
     if act.actor.credit_limits is None:
         return None
-    deltas = [
-        Decimal(act.params["balance"]) - balance
-        for balance in Account.objects.filter(user__in=ids).values_list("balance", flat=True)
-    ]
-    least, most = min(deltas, default=Decimal(0)), max(deltas, default=Decimal(0))
-    total = sum(map(abs, deltas), Decimal(0))
-    return _within(act, ids, least, most, total)
+    delta = Decimal(act.params["balance"]) - F("balance")
+    moves = Account.objects.filter(among("user", ids)).aggregate(
+        least=Min(delta), most=Max(delta), amount=Sum(Abs(delta))
+    )
+    least, most, amount = (moves[name] or Decimal(0) for name in ("least", "most", "amount"))
+    return _within(act, ids, least, most, amount)
 
 
 def _within(
     act: ActContext, ids: Sequence[int], least: Decimal, most: Decimal, amount: Decimal
-) -> str | None:
+) -> Over | None:
     """``least`` and ``most``: by how much one balance moves; ``amount``: how much moves in all."""
     limits = act.actor.credit_limits
     if limits is None:
         return None
     if least < 0 and not limits.may_take:
-        return _("Your role adds credits; it does not take any away.")
+        return Over(_("Your role adds credits; it does not take any away."))
     if not ids:
         return None
-    return _over_one_act(limits, amount) or _over_time(limits, act, most, amount, ids)
+    why = _over_one_act(limits, amount) or _over_time(limits, act, most, amount, ids)
+    return Over(why, approvable=limits.approvable) if why else None
 
 
 def _over_one_act(limits: CreditLimits, amount: Decimal) -> str | None:
     if amount <= limits.per_act:
         return None
-    return _("Your role moves at most %(most)s credits at once; this would be %(amount)s.") % {
+    return _("This role moves at most %(most)s credits at once; this would be %(amount)s.") % {
         "most": credits(limits.per_act),
         "amount": credits(amount),
     }
@@ -79,7 +82,7 @@ def why_not_so_many(
 def _over_one_day(limits: CreditLimits, moved: Decimal, amount: Decimal) -> str | None:
     if moved + amount <= limits.per_day:
         return None
-    return _("Your role moves at most %(most)s credits in 24 hours; you have %(left)s left.") % {
+    return _("This role moves at most %(most)s credits in 24 hours; %(left)s are left.") % {
         "most": credits(limits.per_day),
         "left": credits(max(limits.per_day - moved, Decimal(0))),
     }
@@ -88,11 +91,11 @@ def _over_one_day(limits: CreditLimits, moved: Decimal, amount: Decimal) -> str 
 def _over_time(
     limits: CreditLimits, act: ActContext, delta: Decimal, amount: Decimal, ids: Sequence[int]
 ) -> str | None:
-    moved, acts = _moved_since(act.actor.pk, act.now - _DAY)
+    moved, _acts = _moved_since(act.actor.pk, act.now - _DAY)
     if why := _over_one_day(limits, moved, amount):
         return why
-    if limits.acts_per_day is not None and acts >= limits.acts_per_day:
-        return _("Your role does this at most %(most)s times in 24 hours.") % {
+    if limits.acts_per_day is not None and limits.acts_per_day <= _acts_before(act):
+        return _("This role does this at most %(most)s times in 24 hours.") % {
             "most": limits.acts_per_day
         }
     if limits.per_user_a_month is None:
@@ -100,9 +103,14 @@ def _over_time(
     given = _most_given_since(ids, act.now - _MONTH)
     if given + delta > limits.per_user_a_month:
         return _(
-            "Your role gives a user at most %(most)s credits in 30 days, all gifts counted."
+            "This role gives a user at most %(most)s credits in 30 days, all gifts counted."
         ) % {"most": credits(limits.per_user_a_month)}
     return None
+
+
+def _acts_before(act: ActContext) -> int:
+    """In how many acts beside this one its actor moved credits within a day."""
+    return _moved_since(act.actor.pk, act.now - _DAY, besides=act.id)[1]
 
 
 def _moved_since(

@@ -16,6 +16,7 @@ app.conf.beat_schedule = {
     # Those that found no worker in time are not worth keeping: the next comes at once.
     "runs": {"task": "audit.tasks.work_runs", "schedule": 2.0, "options": {"expires": 4.0}},
     "drafts": {"task": "audit.tasks.forget_drafts", "schedule": 3600.0},
+    "approvals": {"task": "audit.tasks.expire_approvals", "schedule": 300.0},
     "selections": {"task": "audit.tasks.forget_selections", "schedule": 3600.0},
     "exports": {
         "task": "audit.tasks.write_exports",

@@ -335,6 +335,8 @@ OPERATIONS = [
 OPERATIONS_APART = ["users.uploads.operations.OPERATIONS"]  # begun on pages of their own
 OUTBOX_HANDLERS: dict[str, str] = {
     "users.mail": "users.mail.deliver",
+    "audit.approval_asked": "users.approvals.tell_colleagues",
+    "audit.approval_over": "users.approvals.tell_owner",
     "users.wrap_imported_passwords": "users.imports.passwords.wrap_next",
 }
 NOTICES = ("password_changed", "second_factor_changed", "second_factor_reset", "step_up_locked")
@@ -343,6 +345,8 @@ EXPORTS_AT_ONCE = 1  # files being written: the other workers are for all else
 LETTERS: dict[str, str] = {  # who finds what each letter needs; templates/mail/<name>.txt says it
     **dict.fromkeys(NOTICES, "users.mail.to_user"),
     "password_link": "users.passwords.sending.letter",
+    "approval_asked": "users.approvals.letter_to_colleague",
+    "approval_over": "users.approvals.letter_to_owner",
     "invitation": "users.invitations.inviting.letter",
     "verify_email": "users.email.verifying.letter",
     "verify_new_email": "users.email.changes.to_verify",

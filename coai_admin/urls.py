@@ -17,6 +17,7 @@ urlpatterns = [
     path("admin/", include("users.urls.people")),
     path("admin/", include("users.urls.operate")),
     path("admin/account/", include("users.urls.account")),
+    path("admin/approvals/", include("users.urls.approvals")),
     path("admin/exports/", include("users.urls.exports")),
     path("admin/users/import/", include("users.urls.uploads")),
     path("admin/imports/", include("users.urls.imports")),

@@ -106,9 +106,10 @@ def _static_files_are_found_once():
 def _settings_as_installed(request):
     """What one test saved does not reach the next, and reading it costs no statement in between."""
     if not request.node.get_closest_marker("system"):
-        from users.console_settings import shelf
+        from users import approvals, console_settings
 
-        shelf.known, shelf.fresh_until = {}, time.monotonic() + 600
+        for shelf in (console_settings.shelf, approvals.shelf):
+            shelf.known, shelf.fresh_until = {}, time.monotonic() + 600
 
 
 @pytest.fixture(autouse=True)

@@ -60,6 +60,7 @@ MODEL_WRITERS = {
     "AuditPersonal": set(),
     "Receipt": set(),
     "Run": {"audit.runs.steering"},
+    "Approval": {"audit.runs.approving"},
     "RunChunk": {"audit.runs.targets"},
     "Act": {"audit.record", "users.imports.runs"},  # an import is one act, which grows
     "Standing": set(),

@@ -107,7 +107,7 @@ SAMPLES = {
     },
     "billing.set_credits": {
         "prepare": _with_credits,
-        "data": {"balance": "250.5", "reason": "as agreed"},
+        "data": {"balance": "150.5", "reason": "as agreed"},
     },
     "billing.adjust_credits": {
         "prepare": _with_credits,
@@ -156,12 +156,38 @@ def sample(code, ids):
 
 
 def perform(operation, ids, params, *, actor, now, **more):
-    """As people do it: with the versions that a preview showed just now."""
+    """As people do it: with the versions that a preview showed just now, and what takes two people
+    as it is done once a second one approved."""
     seen = None
     if operation.needs_seen:
         looked = operations.preview(operation, ids, params, actor=actor, now=now)
         seen = {row.target_id: row.version for row in looked.rows}
-    return operations.perform(operation, ids, params, actor=actor, now=now, seen=seen, **more)
+    try:
+        return operations.perform(operation, ids, params, actor=actor, now=now, seen=seen, **more)
+    except execution.ApprovalNeeded:
+        limits = {"guards": operation.guards, "seen": seen}
+        return execution.execute(
+            operation.procedure, ids, params, actor=actor, now=now, **limits, **more
+        )
+
+
+def undo(operation, act, *, actor, now, reason):
+    """As people do it, or what takes two as it is done once a second one approved."""
+    try:
+        return operations.undo(operation, act, actor=actor, now=now, reason=reason)
+    except execution.ApprovalNeeded:
+        changed = Receipt.objects.filter(act=act, outcome=Receipt.Outcome.CHANGED)
+        receipts = dict(changed.values_list("target_id", "undo"))
+        params = {"act": act.pk, "receipts": receipts}
+        more = {"guards": operation.guards, "undoes": act.pk}
+        return execution.execute(
+            operation.inverse, receipts, params, actor=actor, now=now, reason=reason, **more
+        )
+
+
+def takes_two(code, role):
+    """Whether this role does it only with a second person's approval."""
+    return "2" in roles.grant(role, code)
 
 
 def make_targets(code, number):
@@ -328,15 +354,15 @@ def test_operation_undone_restores_what_was(code):
     act = Act.objects.get(pk=done.act_id)
     if operation.inverse is None:
         with pytest.raises(operations.OperationRefused, match="no undo"):
-            operations.undo(operation, act, actor=actor, now=now(), reason="undo")
+            undo(operation, act, actor=actor, now=now(), reason="undo")
         return
-    undone = operations.undo(operation, act, actor=actor, now=now(), reason="undo")
+    undone = undo(operation, act, actor=actor, now=now(), reason="undo")
 
     assert len(undone.changed) == len(ids)
     assert state(ids) == before
     assert Act.objects.get(pk=undone.act_id).undoes_id == act.pk
     with pytest.raises(operations.OperationRefused, match="already"):
-        operations.undo(operation, act, actor=actor, now=now(), reason="again")
+        undo(operation, act, actor=actor, now=now(), reason="again")
 
 
 def _access(ids):
@@ -386,7 +412,7 @@ def test_operation_and_its_undo_name_the_sessions_and_keys_that_they_change(code
     _signed_in(ids)
     before = _access(ids)
     act = Act.objects.get(pk=done.act_id)
-    undone = operations.undo(operation, act, actor=actor, now=now(), reason="undo")
+    undone = undo(operation, act, actor=actor, now=now(), reason="undo")
     assert _recorded(undone.act_id) == _changed(before, _access(ids))
 
 
@@ -467,7 +493,7 @@ def _post(client, url, code, **more):
         url,
         data
         | {
-            "step": "confirm",
+            "step": "ask" if form_values.receipts and form_values.receipts.approval else "confirm",
             "act": str(form_values.act_id),
             "seen": form_values.seen if form_values.receipts else "",
             "previewed": form_values.fingerprint,
@@ -490,8 +516,12 @@ def test_operation_page_does_it_for_permitted_roles_and_writes_nothing_for_other
     if roles.grant(role, code) == "–":
         assert response.status_code == 403
         assert checksum.database() == before
+        return
+    assert response.status_code == 302, response.content.decode()
+    if takes_two(code, role):
+        assert response["Location"].startswith(reverse("approvals:list"))
+        assert state([target]) == facts
     else:
-        assert response.status_code == 302, response.content.decode()
         assert response["Location"] == reverse("user", args=[target])
         assert state([target]) != facts
 
@@ -560,11 +590,19 @@ def test_operation_in_the_row_does_it_without_leaving_the_table(code):
     before = state([target])
     response = _post(client, reverse("operate:one", args=[target, code]), code)
     assert response.status_code == 200
+    if takes_two(code, Role.SUPER_ADMIN):
+        assert "Waiting for approval" in response.content.decode()
+        assert state([target]) == before
+        return
     assert json.loads(response["HX-Trigger"]) == {"user-changed": {"id": target}}
     assert state([target]) != before
 
 
-UNDONE = [code for code, one in registered().items() if one.inverse is not None]
+UNDONE = [
+    code
+    for code, one in registered().items()
+    if one.inverse is not None and not takes_two(code, Role.SUPER_ADMIN)
+]
 
 
 @pytest.mark.parametrize("code", sorted(UNDONE))
@@ -662,7 +700,7 @@ def test_undo_of_a_suspension_lifted_meanwhile_is_refused_for_that_user():
     done = perform(operation, ids, form.params, actor=actor, now=now(), reason="x")
     services.lift_restriction([ids[0]], actor=actor, reason="by hand")
     act = Act.objects.get(pk=done.act_id)
-    undone = operations.undo(operation, act, actor=actor, now=now(), reason="undo")
+    undone = undo(operation, act, actor=actor, now=now(), reason="undo")
     assert [row.target_id for row in undone.changed] == [ids[1]]
     assert [row.target_id for row in undone.refused] == [ids[0]]
 
@@ -674,7 +712,7 @@ def test_undo_after_thirty_days_is_refused():
     done = perform(operation, ids, form.params, actor=actor, now=now(), reason="x")
     act = Act.objects.get(pk=done.act_id)
     with pytest.raises(operations.OperationRefused, match="30 days"):
-        operations.undo(operation, act, actor=actor, now=now() + timedelta(days=31), reason="late")
+        undo(operation, act, actor=actor, now=now() + timedelta(days=31), reason="late")
 
 
 def test_undo_of_an_act_from_above_is_refused():
@@ -684,8 +722,8 @@ def test_undo_of_an_act_from_above_is_refused():
     done = perform(operation, ids, form.params, actor=boss, now=now(), reason="x")
     act = Act.objects.get(pk=done.act_id)
     with pytest.raises(operations.OperationRefused, match="ranks above you"):
-        operations.undo(operation, act, actor=deputy, now=now(), reason="undo")
-    assert operations.undo(operation, act, actor=boss, now=now(), reason="undo").changed
+        undo(operation, act, actor=deputy, now=now(), reason="undo")
+    assert undo(operation, act, actor=boss, now=now(), reason="undo").changed
 
 
 def test_undo_of_an_act_on_many_needs_the_right_to_act_on_many():
@@ -710,11 +748,11 @@ def test_undo_of_overlapping_suspensions_in_either_order_brings_the_keys_back():
             params = form.params | {"reason_code": reason_code}
             done = perform(operation, ids, params, actor=actor, now=now(), reason="x")
             acts.append(Act.objects.get(pk=done.act_id))
-        undone = operations.undo(operation, acts[first], actor=actor, now=now(), reason="undo")
+        undone = undo(operation, acts[first], actor=actor, now=now(), reason="undo")
         assert not ApiKey.objects.filter(user__in=ids, revoked_at=None).exists()
         assert undone.changed[0].after["suspension"] is not None
         assert undone.changed[0].after["api_keys"] == 0
-        undone = operations.undo(operation, acts[second], actor=actor, now=now(), reason="undo")
+        undone = undo(operation, acts[second], actor=actor, now=now(), reason="undo")
         assert ApiKey.objects.filter(user__in=ids, revoked_at=None).count() == 1
         assert undone.changed[0].after == {"suspension": None, "api_keys": 1}
 

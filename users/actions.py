@@ -42,5 +42,10 @@ ACTIONS = (
     Action("audit.pause_run", _("Pause a run"), Kind.CHANGE),
     Action("audit.resume_run", _("Resume a run"), Kind.CHANGE),
     Action("audit.cancel_run", _("Cancel a run"), Kind.CHANGE),
+    Action("audit.ask_approval", _("Ask for approval"), Kind.CHANGE, "approvals"),
+    Action("audit.approve_run", _("Approve"), Kind.CHANGE, "approvals"),
+    Action("audit.refuse_run", _("Refuse to approve"), Kind.CHANGE, "approvals"),
+    Action("audit.expire_approval", _("End what nobody approved"), Kind.CHANGE, "approvals"),
+    Action("audit.void_approval", _("Void an approval"), Kind.CHANGE, "approvals"),
     Action("imports.coai", _("Import a CoAI deployment"), Kind.SYSTEM, "import"),
 )

@@ -137,6 +137,22 @@ class CreditLimitsForm(EditForm):
         return cleaned
 
 
+class ApprovalLimitsForm(EditForm):
+    """What one person does without a second one's approval."""
+
+    users = StrictIntegerField(
+        label=_("Users in one act"),
+        min_value=1,
+        max_value=100_000_000,
+        help_text=_("An act on more of them waits for a colleague."),
+    )
+    credits = StrictDecimalField(
+        label=_("Credits in one act, all users together"),
+        min_value=Decimal(0),
+        max_value=Decimal(1_000_000_000),
+    )
+
+
 class SessionLimitsForm(EditForm):
     """When sessions end, within bounds that are safe for a console of this kind."""
 

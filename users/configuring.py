@@ -14,7 +14,14 @@ from django.db.models.functions import Least
 from audit import edits, record
 from audit.people import Actor
 from users import console_settings
-from users.console_settings import SESSIONS, credit_limits, limits_name, session_limits
+from users.console_settings import (
+    APPROVALS,
+    SESSIONS,
+    approval_limits,
+    credit_limits,
+    limits_name,
+    session_limits,
+)
 from users.models import Session, Setting
 
 EDIT, EDIT_SECURITY = "settings.edit", "settings.edit_security"
@@ -46,6 +53,29 @@ def set_credit_limits(
         lambda: limits_of(role),
         values,
         action=EDIT,
+        seen=seen,
+        actor=actor,
+        now=now,
+        reason=reason,
+    )
+
+
+def approval_figures() -> dict[str, Any]:
+    """What one person does alone, as its form has it."""
+    limits = approval_limits()
+    return {"users": limits.users, "credits": limits.credits}
+
+
+def set_approval_limits(
+    values: Mapping[str, Any], *, seen: str, actor: Actor, now: datetime, reason: str
+) -> edits.Changes:
+    """Let one person do so much alone from now on. What waits already goes on waiting. Raises
+    ChangedMeanwhile."""
+    return _save(
+        APPROVALS,
+        approval_figures,
+        values,
+        action=EDIT_SECURITY,
         seen=seen,
         actor=actor,
         now=now,

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from audit.people import CreditLimits
-from users.roles import CREDIT_LIMITS, Role
+from audit.people import ApprovalLimits, CreditLimits
+from users.roles import APPROVAL_LIMITS, CREDIT_LIMITS, Role
 from users.view_models import Setting
 
-SESSIONS = "sessions"
+SESSIONS, APPROVALS = "sessions", "approvals"
 LIMITED_ROLES = tuple(CREDIT_LIMITS)
 _FRESH_FOR = 3.0
 
@@ -62,6 +62,14 @@ def session_limits() -> SessionLimits:
     return SessionLimits(
         timedelta(minutes=kept["idle_minutes"]), timedelta(minutes=kept["absolute_minutes"])
     )
+
+
+def approval_limits() -> ApprovalLimits:
+    """What one person does alone."""
+    kept = shelf.read(APPROVALS)
+    if kept is None:
+        return APPROVAL_LIMITS
+    return ApprovalLimits(users=kept["users"], credits=Decimal(kept["credits"]))
 
 
 def limits_name(role: str) -> str:

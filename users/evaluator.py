@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy
 
 from audit import operations
 from audit.execution import OperationRefused
-from audit.operations import MenuItem, Operation, not_oneself, outranks
+from audit.guards import not_oneself, outranks, outranks_or_is_approved
+from audit.operations import MenuItem, Operation
 from audit.procedures import Guard
 from users import roles
 from users.models import Restriction, User
@@ -42,6 +43,7 @@ class Rule(models.TextChoices):
 _GUARDS: dict[Guard, Rule] = {
     not_oneself: Rule.SELF,
     outranks: Rule.RANK,
+    outranks_or_is_approved: Rule.RANK,
     staff_only_by_super: Rule.STAFF,
 }
 

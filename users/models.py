@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
-from audit.people import CreditLimits
+from audit.people import ApprovalLimits, CreditLimits
 from users import console_settings, roles
 from users.account_models import EmailChange as EmailChange
 from users.account_models import Invitation as Invitation
@@ -158,6 +158,16 @@ class User(AbstractBaseUser):
     def credit_limits(self) -> CreditLimits | None:
         """How many credits this person may move by hand; None: as many as they like."""
         return console_settings.credit_limits(self.role)
+
+    @property
+    def approval_limits(self) -> ApprovalLimits:
+        """What this person does without a second one."""
+        return console_settings.approval_limits()
+
+    def approved_for(self, code: str) -> str:
+        """What the permission ``code`` covers, where this person's role holds it only with a
+        second person's approval; else empty."""
+        return str(roles.ROWS[code].label) if "2" in roles.grant(self.role, code) else ""
 
     def may(self, code: str) -> bool:
         """Whether this person's role holds the permission ``code``; a closed account holds none."""

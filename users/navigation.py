@@ -13,29 +13,34 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from users import approvals
 from users.access import owes_second_factor
+from users.models import User
 from users.sessions.middleware import clock
 
 
 class Place(NamedTuple):
     """A page in the navigation: the name of its URL, and the permission without which it is not
     offered (none: it is everybody's own). ``part_of``: the place that it stands in; the navigation
-    then shows that one instead."""
+    then shows that one instead. ``waiting``: how much waits there for somebody."""
 
     label: str | Promise
     url_name: str
     icon: str
     permission: str = ""
     part_of: str = ""
+    waiting: Callable[[User], int] | None = None
 
 
 class Item(NamedTuple):
-    """A place as it is offered; ``current``: the page that is open stands there."""
+    """A place as it is offered; ``current``: the page that is open stands there; ``waiting``: how
+    much waits there, if anything."""
 
     label: str
     url: str
     icon: str
     current: bool
+    waiting: int = 0
 
 
 class Section(NamedTuple):
@@ -71,6 +76,13 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
     (
         _("Records"),
         (
+            Place(
+                _("Approvals"),
+                "approvals:list",
+                "approvals",
+                approvals.DECIDE,
+                waiting=approvals.shelf.waiting,
+            ),
             Place(_("Audit"), "audit", "audit", "audit.inspect"),
             Place(_("Imports"), "imports:list", "import", "imports.inspect"),
             Place(_("Exports"), "exports:list", "export", "exports.download"),
@@ -131,7 +143,13 @@ def sections(request: HttpRequest) -> tuple[Section, ...]:
     offered, current = _asked(request)
     whole = frozenset(name for name in offered if _PLACES[name].part_of not in offered)
     here = frozenset(name if name in whole else _PLACES[name].part_of for name in current)
-    return _sections(whole, here, get_script_prefix(), get_language())
+    counts = frozenset((name, number) for name in whole if (number := _count(name, request)))
+    return _sections(whole, here, get_script_prefix(), get_language(), counts)
+
+
+def _count(name: str, request: HttpRequest) -> int:
+    waiting = _PLACES[name].waiting
+    return waiting(request.user) if waiting else 0  # type: ignore[arg-type]
 
 
 def pages(request: HttpRequest, *, within: str = "") -> list[Item]:
@@ -171,15 +189,25 @@ def _addresses(_prefix: str) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def _sections(
-    offered: frozenset[str], current: frozenset[str], prefix: str, _language: str | None
+    offered: frozenset[str],
+    current: frozenset[str],
+    prefix: str,
+    _language: str | None,
+    counts: frozenset[tuple[str, int]] = frozenset(),
 ) -> tuple[Section, ...]:
     """The navigation that offers these places: the same for all who are offered the same."""
-    addresses = _addresses(prefix)
+    addresses, waiting = _addresses(prefix), dict(counts)
     found = (
         Section(
             str(label),
             tuple(
-                Item(str(each.label), addresses[name], each.icon, name in current)
+                Item(
+                    str(each.label),
+                    addresses[name],
+                    each.icon,
+                    name in current,
+                    waiting.get(name, 0),
+                )
                 for each in places
                 if (name := each.url_name) in offered
             ),

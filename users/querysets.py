@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -76,6 +76,16 @@ class UserManager(BaseUserManager["User"]):
         people: Any = self.get_queryset()
         open_ones: UserQuerySet = people.staff().filter(pk=pk, closed_at__isnull=True)
         return open_ones.unrestricted("suspension", now).first()
+
+    def approvers(self, codes: Collection[str], *, rank: int, now: datetime) -> dict[int, str]:
+        """Names by id of staff who rank so high, hold all these permissions and may sign in (see
+        ``audit.people``)."""
+        people: Any = self.get_queryset()
+        able: UserQuerySet = people.filter(
+            role__in=roles.holders_who_act(codes, rank_from=rank), closed_at__isnull=True
+        )
+        found = able.unrestricted("suspension", now).order_by("username", "pk")
+        return dict(found.values_list("pk", "username"))
 
 
 def _people(ids: Any) -> models.QuerySet[Any, tuple[Any, ...]]:

@@ -8,6 +8,7 @@ is decided before its operation is built.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from functools import cache
 from typing import Literal, NamedTuple
@@ -15,7 +16,7 @@ from typing import Literal, NamedTuple
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from audit.people import CreditLimits
+from audit.people import ApprovalLimits, CreditLimits
 
 Grant = Literal["✔", "S", "2", "c", "Sc", "M", "O", "SM", "–"]
 
@@ -140,6 +141,7 @@ MATRIX: dict[str, tuple[Row, ...]] = {
         Row("users.revoke_role", "revoke a staff role", "2", "–", "–", "–"),
         Row("users.edit_roles", "edit what the roles may do", "2", "–", "–", "–"),
         Row("users.suspend_staff", "suspend a staff account of lower rank", "S", "–", "–", "–"),
+        Row("users.act_on_super_admins", "act on another super admin", "2", "–", "–", "–"),
         Row("users.review_access", "sign off access reviews", "S", "–", "–", "–"),
     ),
     "Credits": (
@@ -166,9 +168,10 @@ MATRIX: dict[str, tuple[Row, ...]] = {
     "Many": (
         Row("audit.preview_many", "select many and preview", "✔", "✔", "–", "–"),
         Row("audit.act_on_many", "act on up to 1,000 at once", "S", "Sc", "–", "–"),
-        Row("audit.run", "act on more than 1,000, or over a money cap", "2", "2", "–", "–"),
+        Row("audit.run", "act on many, or move much, at once", "2", "2", "–", "–"),
         Row("audit.cancel_run", "cancel a run; own: without step-up", "S", "O", "–", "–"),
         Row("audit.undo_run", "undo a finished run", "S", "2", "–", "–"),
+        Row("audit.approve_run", "approve what a colleague asks for", "S", "S", "–", "–"),
         Row("imports.users", "import users from CSV or Excel", "S", "S", "–", "–"),
     ),
     "Exports": (
@@ -210,10 +213,14 @@ MATRIX: dict[str, tuple[Row, ...]] = {
     "Own": (Row("account.own", "own password, second factor and sessions", "S", "S", "S", "S"),),
 }
 
-# The caps of the matrix on credits moved by hand. A super admin has none until two-person approval
-# takes over.
+# What one person does alone, whatever the role: what is more is the row "audit.run".
+APPROVAL_LIMITS = ApprovalLimits(users=1_000, credits=Decimal(100_000))
+
+# The caps of the matrix on credits moved by hand. A super admin has none but those above.
 CREDIT_LIMITS = {
-    Role.USER_ADMIN: CreditLimits(per_act=Decimal(10_000), per_day=Decimal(100_000)),
+    Role.USER_ADMIN: CreditLimits(
+        per_act=Decimal(10_000), per_day=Decimal(100_000), approvable=True
+    ),
     Role.SUPPORT: CreditLimits(
         per_act=Decimal(50),
         per_day=Decimal(1_000),
@@ -238,6 +245,16 @@ def holders(code: str) -> str:
     """The names of the roles that hold ``code`` in any form, for a sentence that refuses somebody
     else. KeyError for an unknown code."""
     return ", ".join(str(role.label) for role in ROLES if grant(role, code) != "–")
+
+
+def holders_who_act(codes: Collection[str], *, rank_from: int) -> list[Role]:
+    """The roles of this rank or a higher one that hold all of these permissions so that they can
+    act by them: not masked, nor for own records only."""
+    return [
+        role
+        for role in ROLES
+        if rank(role) >= rank_from and all(set("✔S2c") & set(grant(role, code)) for code in codes)
+    ]
 
 
 @cache

@@ -56,6 +56,7 @@ class ServiceActor:
     pk: None = None
     rank: int = RANK
     credit_limits: CreditLimits = NO_CREDITS
+    approval_limits: None = None
     is_authenticated: ClassVar[bool] = True
 
     @property
@@ -65,6 +66,10 @@ class ServiceActor:
 
     def may(self, code: str) -> bool:
         return code in self.key.scopes and code in scopes()
+
+    def approved_for(self, code: str) -> str:
+        """Nothing: keys hold no permission that needs a second person."""
+        return ""
 
     def sees_only_own(self, code: str) -> bool:
         return False

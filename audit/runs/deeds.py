@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,42 +14,60 @@ from django.utils.translation import gettext as _
 from audit import execution, operations
 from audit.execution import OperationRefused
 from audit.forms import OperationForm
-from audit.models import Receipt, Run
+from audit.models import Approval, Receipt, Run
 from audit.operations import Operation
 from audit.people import Actor
 from audit.procedures import ActContext, Procedure, TargetReceipt
 from audit.registry import operation_of
+from audit.runs import forecasts
 from audit.runs.targets import Batch
 
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What a run does, whoever it is done to."""
+    """What a run does, whoever it is done to. ``approved``: by a second person."""
 
     run: Run
     operation: Operation
     procedure: Procedure
     params: Mapping[str, Any]
+    approved: bool = False
 
     def foresee(self, batch: Batch, *, actor: Actor, now: datetime) -> list[TargetReceipt]:
-        """What would happen to a batch. Locks and writes nothing."""
+        """What would happen to a batch, once it is approved where it must be. Locks and writes
+        nothing."""
         judged = execution.judge(
             self.procedure,
             batch.ids,
-            self._context(batch, actor, now),
+            replace(self._context(batch, actor, now), approved=True),
             guards=self.operation.guards,
             seen=None,
             lock=False,
         )
         return [each.receipt for each in judged]
 
+    def grown(
+        self,
+        forecast: Mapping[str, Any] | None,
+        receipts: Sequence[TargetReceipt],
+        *,
+        now: datetime,
+    ) -> dict[str, Any]:
+        """``forecast`` with what ``foresee`` said of another batch."""
+        ids = [receipt.target_id for receipt in receipts]
+        undoing = self.run.undoes_id is not None
+        codes = () if undoing else self.operation.permissions(self.params, ids, now)
+        personal = self.procedure.personal
+        return forecasts.grown(forecast, receipts, codes=codes, personal=personal)
+
     def carry_on(self, batch: Batch, *, actor: Actor, now: datetime) -> list[TargetReceipt]:
-        """Do it to a batch, in the caller's transaction."""
+        """Do it to a batch, in the caller's transaction. Raises OperationRefused over a cap."""
         return execution.carry_on(
             self.procedure,
             batch.ids,
             self._context(batch, actor, now),
             guards=self.operation.guards,
+            cap=self.operation.cap if self.run.undoes_id is None else None,
             seen=batch.seen,
         )
 
@@ -64,6 +82,7 @@ class Deed:
             params=self.params,
             undoes=self.run.undoes_id,
             id=self.run.pk,
+            approved=self.approved,
         )
 
     def _context(self, batch: Batch, actor: Actor, now: datetime) -> ActContext:
@@ -72,16 +91,7 @@ class Deed:
             return context
         receipts = Receipt.objects.filter(act=self.run.undoes_id, target_id__in=batch.ids)
         undo = dict(receipts.values_list("target_id", "undo"))
-        return ActContext(
-            code=context.code,
-            actor=actor,
-            now=now,
-            reason=context.reason,
-            ticket=context.ticket,
-            params={**self.params, "receipts": undo},
-            undoes=context.undoes,
-            id=context.id,
-        )
+        return replace(context, params={**self.params, "receipts": undo})
 
 
 def deed(run: Run, *, actor: Actor) -> Deed:
@@ -98,12 +108,16 @@ def deed(run: Run, *, actor: Actor) -> Deed:
     if run.undoes_id is not None:
         if operation.inverse is None:
             raise OperationRefused(_("This act has no undo."))
-        return Deed(run, operation, operation.inverse, {"act": run.undoes_id})
+        return Deed(run, operation, operation.inverse, {"act": run.undoes_id}, _is_approved(run))
     filled_in = form(run)
     if not filled_in.is_valid():
         [(name, errors), *_rest] = filled_in.errors.items()
         raise OperationRefused(f"{name}: {errors[0]}")
-    return Deed(run, operation, operation.procedure, filled_in.params)
+    return Deed(run, operation, operation.procedure, filled_in.params, _is_approved(run))
+
+
+def _is_approved(run: Run) -> bool:
+    return Approval.objects.filter(run=run, decision=Approval.Decision.APPROVED).exists()
 
 
 def form(run: Run) -> OperationForm:

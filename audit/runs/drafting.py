@@ -48,13 +48,19 @@ def draft(
 
 
 def draft_for(
-    operation: Operation, ids: Sequence[int], data: Form, *, actor: Actor, now: datetime
+    operation: Operation,
+    ids: Sequence[int],
+    data: Form,
+    *,
+    actor: Actor,
+    now: datetime,
+    run_id: uuid.UUID | None = None,
 ) -> Run:
     """A run on these users: what a single act becomes when somebody else must approve it."""
     return _draft(
         operation,
         lambda run: targets.freeze_ids(run, ids),
-        Run(data=dict(data)),
+        Run(pk=run_id or uuid.uuid4(), data=dict(data)),
         actor=actor,
         now=now,
     )

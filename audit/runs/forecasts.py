@@ -12,18 +12,21 @@ from audit.procedures import TargetReceipt
 from audit.record import as_json
 
 FIRST = 25
+_NOTHING: Mapping[str, Any] = {"first": [], "refused": [], "totals": {}, "moved": {}, "codes": []}
 
 
 def grown(
     forecast: Mapping[str, Any] | None,
     receipts: Sequence[TargetReceipt],
     *,
+    codes: Sequence[str] = (),
     personal: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """``forecast`` with what another batch showed: {"first": the first changes, each {"id",
     "before", "after"}, "refused": the first refusals, each {"id", "why"}, "totals": by how much
-    each number moves in all, as decimal digits}. Personal fields are left out."""
-    known = forecast or {"first": [], "refused": [], "totals": {}}
+    each number moves in all, as decimal digits, "moved": the same, both ways added up, "codes":
+    the permissions under which it is done}. Personal fields are left out."""
+    known = {**_NOTHING, **(forecast or {})}
     first = (
         known["first"]
         + [
@@ -40,24 +43,24 @@ def grown(
             if each.refusal is not None
         ][: max(0, FIRST - len(known["refused"]))]
     )
-    totals = {name: Decimal(total) for name, total in known["totals"].items()}
+    totals, moved = _amounts(known["totals"]), _amounts(known["moved"])
     for each in receipts:
-        for name, change in _moves(each):
+        for name, change in each.moves:
             totals[name] = totals.get(name, Decimal(0)) + change
-    first = [_without(personal, each) for each in first]
-    grown: dict[str, Any] = json.loads(
-        as_json({"first": first, "refused": refused, "totals": totals})
-    )
+            moved[name] = moved.get(name, Decimal(0)) + abs(change)
+    found = {
+        "first": [_without(personal, each) for each in first],
+        "refused": refused,
+        "totals": totals,
+        "moved": moved,
+        "codes": sorted({*known["codes"], *codes}),
+    }
+    grown: dict[str, Any] = json.loads(as_json(found))
     return grown
 
 
-def _moves(receipt: TargetReceipt) -> list[tuple[str, Decimal]]:
-    """By how much each amount of one target moves."""
-    return [
-        (name, after - before)
-        for name, after in receipt.after.items()
-        if isinstance(after, Decimal) and isinstance(before := receipt.before.get(name), Decimal)
-    ]
+def _amounts(digits: Mapping[str, str]) -> dict[str, Decimal]:
+    return {name: Decimal(number) for name, number in digits.items()}
 
 
 def _without(personal: frozenset[str], change: Mapping[str, Any]) -> dict[str, Any]:

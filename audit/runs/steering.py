@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from audit import record
 from audit.execution import OperationRefused
-from audit.models import Act, Run
+from audit.models import Run
 from audit.people import Actor
-from audit.run_models import CHUNK
+from audit.runs import approving, starting
 from audit.runs.deeds import deed
 from coai_admin.console import circumstances
 
@@ -22,6 +23,7 @@ _OWN = (Run.State.PREVIEWING, Run.State.PREVIEWED, Run.State.WAITING)
 _STARTED = (Run.State.RUNNING, Run.State.PAUSED)
 CONFIRM, PAUSE, RESUME, CANCEL = "confirm", "pause", "resume", "cancel"
 CANCEL_ANY = "audit.cancel_run"
+_REMEMBERED = timedelta(days=30)
 
 
 def why_not(what: str, run: Run, *, actor: Actor, now: datetime) -> str:
@@ -77,33 +79,17 @@ _WHY_NOT: dict[str, Callable[[Run, Actor, datetime], str]] = {
 def confirm(
     run_id: uuid.UUID, *, actor: Actor, now: datetime, reason: str, ticket: str = ""
 ) -> Run:
-    """Start a previewed run, for this reason. Raises OperationRefused, and PermissionDenied where
-    the role is gone."""
+    """Start a previewed run, for this reason, or let it wait for a second person's approval.
+    Raises OperationRefused, and PermissionDenied where the role is gone."""
     run = _locked(run_id, CONFIRM, actor=actor, now=now)
     run.reason, run.ticket = reason, ticket
     run.request_id, run.ip = circumstances.request_id(), circumstances.ip()
-    _begin(run, actor, now)
-    return run
-
-
-def _begin(run: Run, actor: Actor, now: datetime) -> None:
-    """From the preview to the act, which is on record from here on. What was counted stays in the
-    forecast."""
-    if run.undoes_id is not None:
-        Act.objects.select_for_update(no_key=True).get(pk=run.undoes_id)
-        if Act.objects.filter(undoes=run.undoes_id).exists():
-            raise OperationRefused(_("It was undone already."))
     doing = deed(run, actor=actor)
-    record.begin(doing.context(actor=actor, now=now), personal=doing.procedure.personal)
-    run.forecast = {
-        **(run.forecast or {}),
-        "counts": {name: getattr(run, name) for name in ("changed", "unchanged", "refused")},
-        "refusals": run.refusals,
-    }
-    run.changed = run.unchanged = run.refused = run.failed = run.cursor = 0
-    run.refusals, run.batch, run.stalls, run.pace = {}, CHUNK, 0, None
-    run.state, run.started_at, run.lease_until = Run.State.RUNNING, now, None
-    run.save()
+    if reasons := approving.why_approval(run, doing, actor=actor, now=now):
+        approving.ask(run, doing, reasons, actor=actor, now=now)
+    else:
+        starting.begin(run, doing, actor=actor, now=now)
+    return run
 
 
 def pause(run_id: uuid.UUID, *, actor: Actor, now: datetime) -> Run:
@@ -127,6 +113,9 @@ def _turn(
     action: str, run_id: uuid.UUID, what: str, state: Run.State, *, actor: Actor, now: datetime
 ) -> Run:
     run = _locked(run_id, what, actor=actor, now=now)
+    if run.state == Run.State.WAITING:
+        approving.withdraw(run, actor=actor, now=now)
+        return run
     run.state, run.lease_until = state, None
     if state == Run.State.CANCELLED:
         run.finished_at = now
@@ -151,5 +140,9 @@ def _locked(run_id: uuid.UUID, what: str, *, actor: Actor, now: datetime) -> Run
 
 
 def forget_drafts(now: datetime) -> int:
-    """Delete runs whose day is over and that were never started. Returns how many."""
-    return Run.objects.filter(started_at__isnull=True, expires_at__lte=now).delete()[0]
+    """Delete runs that were never started: a day after they were made, or 30 days after a second
+    person was asked about them. Returns how many."""
+    drafts = Run.objects.filter(started_at__isnull=True)
+    own = Q(approval__isnull=True, expires_at__lte=now)
+    asked = Q(finished_at__isnull=False, expires_at__lte=now - _REMEMBERED)
+    return drafts.filter(own | asked).delete()[0]

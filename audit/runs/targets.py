@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,43 @@ def _freeze(run: uuid.UUID, source: str, params: list[Any]) -> int:
         cursor.execute(_FREEZE.format(size=CHUNK, source=source), [run, *params])
         [count] = cursor.fetchone()
         return int(count)
+
+
+_EVERYBODY = "SELECT unnest(ids) FROM audit_runchunk WHERE run_id = %s ORDER BY number"
+_DIGEST = """
+SELECT encode(sha256(convert_to(coalesce(string_agg(
+           number || ':' || array_to_string(ids, ',')
+           || ';' || coalesce(array_to_string(versions, ',', '-'), ''),
+           '|' ORDER BY number), ''), 'UTF8')), 'hex')
+  FROM audit_runchunk WHERE run_id = %s
+"""
+_THOSE_IN = """
+SELECT DISTINCT one FROM unnest(%s::bigint[]) AS asked (one)
+  JOIN audit_runchunk ON one BETWEEN ids[1] AND ids[cardinality(ids)] AND one = ANY(ids)
+ WHERE run_id = %s
+"""
+
+
+def everybody(run: uuid.UUID) -> list[int]:
+    """All frozen ids, in order."""
+    return [pk for (pk,) in _rows(_EVERYBODY, [run])]
+
+
+def those_in(run: uuid.UUID, ids: Collection[int]) -> set[int]:
+    """Which of these few are frozen for the run."""
+    return {pk for (pk,) in _rows(_THOSE_IN, [list(ids), run])}
+
+
+def digest(run: uuid.UUID) -> str:
+    """SHA-256 over the frozen ids in order, with the versions that were seen."""
+    [[found]] = _rows(_DIGEST, [run])
+    return str(found)
+
+
+def _rows(statement: str, params: list[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return list(cursor.fetchall())
 
 
 @dataclass(frozen=True, slots=True)

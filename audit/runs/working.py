@@ -32,7 +32,7 @@ from audit.models import Receipt, Run
 from audit.people import Actor
 from audit.procedures import TargetReceipt
 from audit.run_models import CHUNK
-from audit.runs import forecasts, targets
+from audit.runs import approving, targets
 from audit.runs.deeds import Deed, deed
 from audit.runs.targets import Batch
 from coai_admin.console import circumstances
@@ -141,6 +141,8 @@ def _deal(run: Run) -> None:
         doing = deed(run, actor=actor)
     except (PermissionDenied, OperationRefused) as refusal:
         return _halt(run, str(refusal), now)
+    if doing.approved and run.cursor == 0 and not approving.is_what_was_approved(run):
+        return _halt(run, approving.what_changed(), now)
     batch = targets.next_batch(run.pk, cursor=run.cursor, size=_size(run))
     with circumstances.under(run.request_id, run.ip):
         if run.stalls > _STALLS and len(batch.ids) == 1:
@@ -148,7 +150,10 @@ def _deal(run: Run) -> None:
         elif run.state == Run.State.PREVIEWING:
             receipts = _foresee(run, doing, batch, actor, now)
         else:
-            receipts = doing.carry_on(batch, actor=actor, now=now)
+            try:
+                receipts = doing.carry_on(batch, actor=actor, now=now)
+            except OperationRefused as refusal:  # over a cap: the batches before stay done
+                return _halt(run, str(refusal), now)
     _account_for(run, receipts, now=now, seconds=time.monotonic() - began)
     return None
 
@@ -164,7 +169,7 @@ def _foresee(
     receipts = doing.foresee(batch, actor=actor, now=now)
     if doing.operation.needs_seen:
         targets.note_versions(run.pk, batch, [receipt.version for receipt in receipts])
-    run.forecast = forecasts.grown(run.forecast, receipts, personal=doing.procedure.personal)
+    run.forecast = doing.grown(run.forecast, receipts, now=now)
     return receipts
 
 

@@ -24,7 +24,7 @@ from tests.factories import make_staff, make_user
 from users.restrictions import services
 from users.roles import ROLES, Role
 
-RECORDERS = {"entry", "_record", "_save", "edit", "edit_row", "add", "_turn"}
+RECORDERS = {"entry", "_record", "_save", "edit", "edit_row", "add", "_turn", "_decide", "Ending"}
 CODE = re.compile(r"[a-z_]+\.[a-z_]+")
 pytestmark = pytest.mark.django_db
 

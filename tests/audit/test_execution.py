@@ -12,7 +12,7 @@ from audit import execution, record
 from audit.execution import OperationRefused
 from audit.models import Act, AuditEntry, AuditPersonal, Receipt
 from audit.people import SYSTEM
-from audit.procedures import Change, Procedure, Refusal
+from audit.procedures import Change, Over, Procedure, Refusal
 from coai_admin.console import circumstances
 from tests import checksum
 from tests.factories import NOON, make_staff, make_users
@@ -123,7 +123,7 @@ def test_execute_over_a_cap_is_refused_whole():
     ids = make_users(3)
     before = checksum.database()
     with pytest.raises(OperationRefused, match="at most two"):
-        move(ids, cap=lambda act, changing: "at most two" if len(changing) > 2 else None)
+        move(ids, cap=lambda act, changing: Over("at most two") if len(changing) > 2 else None)
     assert checksum.database() == before
 
 

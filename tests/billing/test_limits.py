@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils.timezone import now
 
 from audit import operations
+from audit.execution import ApprovalNeeded
 from audit.operations import OperationRefused
 from billing.operations import ADJUST_CREDITS
 from tests.factories import make_staff, make_users
@@ -35,14 +36,17 @@ def test_user_admin_moves_up_to_a_hundred_thousand_a_day_both_ways():
     ids, actor = make_users(1), make_staff(Role.USER_ADMIN)
     for delta in (10_000, -10_000) * 5:
         give(ids, delta, actor)
-    with pytest.raises(OperationRefused, match="24 hours; you have 0"):
+    with pytest.raises(OperationRefused, match=r"24 hours; 0\.00 are left"):
         give(ids, 1, actor)
     tomorrow = now() + timedelta(days=1, minutes=1)
     assert give(ids, 1, actor, at=tomorrow).changed
 
 
-def test_super_admin_has_no_limit():
-    assert give(make_users(1), 1_000_000, make_staff(Role.SUPER_ADMIN)).changed
+def test_super_admin_moves_alone_what_one_person_may():
+    ids, actor = make_users(2), make_staff(Role.SUPER_ADMIN)
+    assert give(ids[:1], 100_000, actor).changed
+    with pytest.raises(ApprovalNeeded, match="More than 100,000"):
+        give(ids, 100_000, actor)
 
 
 def test_support_gives_fifty_to_a_user_in_thirty_days_whoever_gave():
@@ -55,8 +59,10 @@ def test_support_gives_fifty_to_a_user_in_thirty_days_whoever_gave():
 
 
 def test_support_takes_nothing():
+    [user] = make_users(1)
+    give([user], 10, make_staff(Role.USER_ADMIN))
     with pytest.raises(OperationRefused, match="does not take"):
-        give(make_users(1), -1, make_staff(Role.SUPPORT))
+        give([user], -1, make_staff(Role.SUPPORT))
 
 
 def test_support_acts_twenty_times_a_day():
@@ -67,15 +73,16 @@ def test_support_acts_twenty_times_a_day():
         give([ids[20]], 1, actor)
 
 
-def test_preview_says_that_a_limit_would_be_exceeded():
-    with pytest.raises(OperationRefused, match="at most 10,000"):
-        operations.preview(
-            ADJUST_CREDITS,
-            make_users(1),
-            {"delta": Decimal(10_001)},
-            actor=make_staff(Role.USER_ADMIN),
-            now=now(),
-        )
+@pytest.mark.parametrize(("role", "delta"), [(Role.USER_ADMIN, 10_001), (Role.SUPPORT, 51)])
+def test_preview_says_that_a_limit_would_be_exceeded(role, delta):
+    looking = {"actor": make_staff(role), "now": now()}
+    params = {"delta": Decimal(delta)}
+    if role == Role.SUPPORT:
+        with pytest.raises(OperationRefused, match="at most 50"):
+            operations.preview(ADJUST_CREDITS, make_users(1), params, **looking)
+    else:
+        seen = operations.preview(ADJUST_CREDITS, make_users(1), params, **looking)
+        assert "at most 10,000" in seen.approval[0]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,11 +13,13 @@ from django.utils.timezone import now as time_now
 from audit import selection
 from audit.models import AuditEntry, ExportFile
 from audit.people import SYSTEM
+from audit.runs import approving
 from billing.services import adjust_credits, copy_statistics
 from coai_admin.console.exports import CSV
 from subscriptions import service_keys
 from subscriptions.loading import LoadedPeriod, LoadedSubscription, load_subscriptions
 from subscriptions.services import extend, set_expiry, set_tier
+from tests.audit.approvals.asked import ask
 from tests.browser.conftest import session_of
 from tests.browser.letters import make_letters
 from tests.factories import make_key, make_session, make_staff, make_user, make_users
@@ -80,6 +82,7 @@ def make_world(folder):
         "service_key": make_service_keys(now, admin).pk,
         "view": make_views(admin, now).pk,
         **make_exports(admin, now),
+        **make_approvals(admin, ana, wide),
         "imported": imported.pk,
         "importing": begin_import(now, imported).pk,
         "loser": reset.user_id,
@@ -99,6 +102,25 @@ def make_service_keys(now, admin):
     service_keys.find(works.token, now=now)
     service_keys.revoke(gone.key.pk, actor=admin, now=now)
     return works.key
+
+
+def make_approvals(admin, ana, wide):
+    """What waits for a second person: the reader's own, a colleague's, and one that was refused."""
+    other = make_staff(Role.SUPER_ADMIN, username="second.in.command")
+    reason = f"Everybody was charged twice on 3 May: {WIDE_NAME}"
+    mine = ask(
+        "users.grant_role", [ana.pk], {"role": ["support"]}, actor=admin, reason="Joins the desk"
+    )
+    theirs = ask(
+        "billing.adjust_credits",
+        [ana.pk, wide.pk, make_user("charged.twice").pk],
+        {"delta": ["50000"]},
+        actor=other,
+        reason=reason,
+    )
+    over = ask("users.grant_role", [wide.pk], {"role": ["user_admin"]}, actor=other, reason=reason)
+    approving.refuse(over.pk, actor=admin, now=time_now(), note="Nobody knows this person.")
+    return {"asked_by_me": mine.pk, "asked_of_me": theirs.pk, "asked_in_vain": over.pk}
 
 
 def make_exports(maker, now):

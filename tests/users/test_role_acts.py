@@ -10,10 +10,12 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from audit import operations
-from audit.execution import OperationRefused, execute
+from audit.execution import ApprovalNeeded, OperationRefused, execute
 from audit.models import Act, AuditEntry, Receipt
 from audit.people import SYSTEM
+from audit.runs import approving, asking
 from tests import checksum
+from tests.audit.approvals.asked import role_for, work
 from tests.billing.holders import at_once
 from tests.factories import make_session, make_staff, make_user
 from users.models import ReasonCode, Restriction, User
@@ -64,24 +66,24 @@ def role_of(user):
 def test_grant_by_a_super_admin_ends_the_sessions(role):
     boss, user = make_super(), make_user()
     make_session(user)
-    params = {"role": role}
-    operations.perform(GRANT_ROLE, [user.pk], params, actor=boss, now=now(), reason="joins")
+    run = role_for(user, role, actor=boss)
+    approving.approve(run.pk, actor=make_super(), now=now())
+    work()
     assert role_of(user) == role
     assert not user.sessions.exists()
 
 
-def test_grant_of_super_admin_is_refused_on_the_page_and_in_the_operation():
+@pytest.mark.parametrize("role", [Role.SUPPORT, Role.SUPER_ADMIN])
+def test_grant_is_asked_for_on_the_page_and_not_done_by_the_operation(role):
     boss, user = make_super(), make_user()
     before = checksum.database()
-    with pytest.raises(OperationRefused, match="below your own"):
-        operations.perform(
-            GRANT_ROLE, [user.pk], {"role": "super_admin"}, actor=boss, now=now(), reason="x"
-        )
+    with pytest.raises(ApprovalNeeded):
+        operations.perform(GRANT_ROLE, [user.pk], {"role": role}, actor=boss, now=now(), reason="x")
     client = Client()
     client.force_login(boss)
     url = reverse("operate:one", args=[user.pk, "users.grant_role"])
-    page = client.post(url, {"role": "super_admin", "reason": "x", "step": "preview"})
-    assert "role" in page.context["form"].errors
+    page = client.post(url, {"role": role, "reason": "x", "step": "preview"})
+    assert "Ask for approval" in page.content.decode()
     assert checksum.database() == before
 
 
@@ -89,8 +91,14 @@ def test_grant_of_super_admin_is_refused_on_the_page_and_in_the_operation():
 def test_role_of_a_super_admin_or_oneself_is_out_of_reach(operation):
     boss, other = make_super(), make_super()
     for target in (boss, other):
-        receipts = operations.perform(
-            operation, [target.pk], {"role": "support"}, actor=boss, now=now(), reason="x"
+        receipts = execute(
+            operation.procedure,
+            [target.pk],
+            {"role": "support"},
+            actor=boss,
+            now=now(),
+            reason="x",
+            guards=operation.guards,
         )
         assert receipts.refused
     assert role_of(boss) == role_of(other) == Role.SUPER_ADMIN
@@ -130,7 +138,9 @@ def test_undo_of_a_grant_ends_the_sessions_of_the_meantime():
     receipts = grant_role([user.pk], actor=boss, role="support", reason="x")
     make_session(user)
     act = Act.objects.get(pk=receipts.act_id)
-    operations.undo(GRANT_ROLE, act, actor=boss, now=now(), reason="undo")
+    run = asking.ask_to_undo(act, actor=boss, now=now(), reason="undo")
+    approving.approve(run.pk, actor=make_super(), now=now())
+    work()
     assert role_of(user) == Role.NONE
     assert not user.sessions.exists()
 
@@ -138,8 +148,8 @@ def test_undo_of_a_grant_ends_the_sessions_of_the_meantime():
 def test_undo_makes_nobody_super_admin():
     boss, other = make_super(), make_super()
     act = Act.objects.get(pk=revoke_role([other.pk], actor=SYSTEM, reason="x").act_id)
-    undone = operations.undo(REVOKE_ROLE, act, actor=boss, now=now(), reason="undo")
-    assert refusals(undone) == ["A super admin is made by the command grant_role only."]
+    with pytest.raises(OperationRefused, match="Nobody would be changed"):
+        asking.ask_to_undo(act, actor=boss, now=now(), reason="undo")
     assert role_of(other) == Role.NONE
 
 

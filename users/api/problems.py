@@ -12,7 +12,7 @@ from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
 
-from audit.execution import AlreadyPerformed, OperationRefused
+from audit.execution import AlreadyPerformed, ApprovalNeeded, OperationRefused
 from billing.idempotency import IdempotencyConflict
 from coai_admin.console import errors
 from coai_admin.console.filters import BadParameter
@@ -82,6 +82,7 @@ _KINDS: tuple[tuple[type[Exception], int, str], ...] = (
     (BadRequest, 400, "bad_request"),
     (Http404, 404, "not_found"),
     (PermissionDenied, 403, "permission_denied"),
+    (ApprovalNeeded, 409, "approval_required"),
     (OperationRefused, 409, "refused"),
     (IdempotencyConflict, 409, "idempotency_conflict"),
     (AlreadyPerformed, 409, "already_performed"),

@@ -11,8 +11,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from audit import people
-from audit.operations import Operation, Reading, not_oneself, outranks
-from audit.procedures import ActContext, Case, Refusal
+from audit.guards import (
+    HIGHEST_RANK,
+    ON_SUPER_ADMINS,
+    not_oneself,
+    on_super_admins,
+    outranks_or_is_approved,
+)
+from audit.operations import Operation, Reading
+from audit.procedures import ActContext, Case, Over, Refusal
 from users import accounts
 from users.accounts import Account
 from users.models import Restriction
@@ -29,11 +36,11 @@ def staff_only_by_super(case: Case) -> Refusal | None:
     return None
 
 
-def short_unless_allowed(act: ActContext, ids: Sequence[int]) -> str | None:
+def short_unless_allowed(act: ActContext, ids: Sequence[int]) -> Over | None:
     """Support suspends for up to seven days."""
     if _is_short(act.params["ends_at"], act.now) or act.actor.may("users.suspend_permanently"):
         return None
-    return _("Your role suspends for at most 7 days; ask a user admin for longer.")
+    return Over(_("Your role suspends for at most 7 days; ask a user admin for longer."))
 
 
 def _is_short(ends_at: datetime | None, now: datetime) -> bool:
@@ -43,9 +50,10 @@ def _is_short(ends_at: datetime | None, now: datetime) -> bool:
 def long_or_of_staff(params: Mapping[str, Any], ids: Sequence[int], now: datetime) -> list[str]:
     """A suspension for longer, and one of staff, have permissions of their own."""
     needed = [] if _is_short(params["ends_at"], now) else ["users.suspend_permanently"]
-    if any(person.rank > 0 for person in people.look_up(ids).values()):
+    ranks = {person.rank for person in people.look_up(ids).values()}
+    if ranks - {0}:
         needed.append("users.suspend_staff")
-    return needed
+    return [*needed, *([ON_SUPER_ADMINS] if HIGHEST_RANK in ranks else [])]
 
 
 def _until(ends_at: datetime | None) -> str:
@@ -96,7 +104,7 @@ SUSPEND = Operation(
     done=_suspend_done,
     form=SuspendForm,
     icon="suspend",
-    guards=(not_oneself, outranks, staff_only_by_super),
+    guards=(not_oneself, outranks_or_is_approved, staff_only_by_super),
     cap=short_unless_allowed,
     obstacles=accounts.NOT_CLOSED,
     also=long_or_of_staff,
@@ -111,7 +119,8 @@ LIFT_RESTRICTION = Operation(
     done=_lift_done,
     form=LiftForm,
     icon="lift",
-    guards=(not_oneself, outranks, staff_only_by_super),
+    guards=(not_oneself, outranks_or_is_approved, staff_only_by_super),
     obstacles=Reading(accounts.load, _nothing_to_lift),
+    also=on_super_admins,
 )
 OPERATIONS = (SUSPEND, LIFT_RESTRICTION)

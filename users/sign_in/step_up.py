@@ -2,8 +2,8 @@
 them, with the password and, where a second factor is enrolled, a code of it.
 
 It holds ten minutes and no longer, for this session, in the session's row on the server; the
-session gets a new key. A sign-in that passed everything counts as one. Until two-person approval
-exists, 2 asks what S asks.
+session gets a new key. A sign-in that passed everything counts as one. What is marked 2 asks it of
+who asks for approval, and of who approves.
 
 Attempts are counted per person in Valkey before anything is checked: the fifth wrong one locks
 step-up, and nothing else, for 15 minutes.

@@ -10,12 +10,13 @@ from users.roles import Role
 
 
 class GrantRoleForm(OperationForm):
-    """Parameters of ``users.grant_role``. Super admins are made by a command only."""
+    """Parameters of ``users.grant_role``."""
 
     role = forms.ChoiceField(
         label=_("Role"),
         choices=[
-            (role.value, role.label) for role in (Role.READ_ONLY, Role.SUPPORT, Role.USER_ADMIN)
+            (role.value, role.label)
+            for role in (Role.READ_ONLY, Role.SUPPORT, Role.USER_ADMIN, Role.SUPER_ADMIN)
         ],
         help_text=_("Takes effect at once; their sessions end, so that they sign in anew."),
     )

@@ -9,19 +9,21 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audit.forms import OperationForm
+from audit.guards import not_oneself, on_super_admins, outranks_or_is_approved
 from audit.operations import Operation, by_deciding, users
-from audit.procedures import ActContext
+from audit.procedures import ActContext, Over
 from users import roles
 from users.roles import Role
 from users.staff import services, staffing
 from users.staff.forms import GrantRoleForm
 
 
-def below_oneself(act: ActContext, ids: Sequence[int]) -> str | None:
-    """The ceiling: nobody grants their own rank or a higher one."""
-    if roles.rank(act.params["role"]) < act.actor.rank:
+def not_above_oneself(act: ActContext, ids: Sequence[int]) -> Over | None:
+    """The ceiling: nobody grants a higher rank than their own, or alone their own."""
+    rank = roles.rank(act.params["role"])
+    if rank < act.actor.rank:
         return None
-    return _("You grant roles below your own. A super admin is made by the command grant_role.")
+    return Over(_("This is as high a role as one's own."), approvable=rank == act.actor.rank)
 
 
 def _grant_sentence(params: Mapping[str, Any], number: int) -> str:
@@ -46,6 +48,7 @@ def _revoke_done(params: Mapping[str, Any], number: int) -> str:
     return _("Revoked the role of %(users)s.") % {"users": users(number)}
 
 
+_OVER_PEERS = (not_oneself, outranks_or_is_approved)
 GRANT_ROLE = Operation(
     procedure=staffing.GRANT,
     service=services.grant_role,
@@ -55,9 +58,11 @@ GRANT_ROLE = Operation(
     done=_grant_done,
     form=GrantRoleForm,
     icon="roles",
-    cap=below_oneself,
+    cap=not_above_oneself,
     # No role is "": what stands in the way of granting any.
     obstacles=by_deciding(staffing.GRANT, "", params={"role": ""}),
+    guards=_OVER_PEERS,
+    also=on_super_admins,
 )
 REVOKE_ROLE = Operation(
     procedure=staffing.REVOKE,
@@ -69,5 +74,7 @@ REVOKE_ROLE = Operation(
     form=OperationForm,
     icon="minus",
     obstacles=by_deciding(staffing.REVOKE, gettext_lazy("Has no role.")),
+    guards=_OVER_PEERS,
+    also=on_super_admins,
 )
 OPERATIONS = (GRANT_ROLE, REVOKE_ROLE)

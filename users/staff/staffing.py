@@ -102,7 +102,7 @@ def _decide_undo(row: Account, params: Mapping[str, Any], now: datetime) -> Verd
     if row.role != done["is"]:
         return Refusal(_("The role was changed again since."))
     if done["was"] == Role.SUPER_ADMIN:
-        return Refusal(_("A super admin is made by the command grant_role only."))
+        return Refusal(_("A super admin is not brought back by an undo; grant the role anew."))
     if done["was"] != Role.NONE and (row.closed_at is not None or row.suspended):
         return Refusal(_("The account was closed or suspended since."))
     return _to(row, done["was"])

@@ -65,6 +65,10 @@ FIELDS: dict[str, str | Promise] = {
     "tier": gettext_lazy("Tier"),
     "timezone": gettext_lazy("Time zone"),
     "used": gettext_lazy("Used credits"),
+    "users": gettext_lazy("Users"),
+    "asked_by": gettext_lazy("Asked by"),
+    "digest": gettext_lazy("Fingerprint of what was asked"),
+    "run": gettext_lazy("Run"),
     "username": gettext_lazy("Username"),
     "warning": gettext_lazy("Warning"),
 }

@@ -16,6 +16,7 @@ _reason_codes = [
 _settings = [
     path("", settings.overview, name="overview"),
     path("credits/<slug:role>/", settings.credit_limits, name="credit_limits"),
+    path("approvals/", settings.approvals, name="approvals"),
     path("sessions/", settings.sessions, name="sessions"),
 ]
 urlpatterns = [

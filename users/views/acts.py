@@ -18,9 +18,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from audit import operations, reports
-from audit.execution import AlreadyPerformed, OperationRefused
-from audit.models import Act, Receipt
+from audit.execution import AlreadyPerformed, ApprovalNeeded, OperationRefused
+from audit.models import Act, Approval, Receipt
 from audit.registry import operation_of
+from audit.runs import asking
+from users import approvals
 from users.access import confirm_first, permission
 from users.models import User
 from users.requests import StaffRequest
@@ -61,6 +63,8 @@ def announce(
 @require_safe
 def detail(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     """What an act did, target by target; refused ones with the reason."""
+    if Approval.objects.filter(run=act_id, run__started_at__isnull=True).exists():
+        return redirect("approvals:one", act_id)  # the log names the act before there is one
     act = _visible(request, act_id)
     operation = operation_of(act.code)
     outcome = request.GET.get("outcome", "")
@@ -120,6 +124,8 @@ def undo(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
             now=time_now(),
             reason=request.POST.get("reason", "")[:500] or _("Undo"),
         )
+    except ApprovalNeeded:
+        return _ask_to_undo(request, act)
     except (OperationRefused, AlreadyPerformed) as refusal:
         return _not_undone(request, act, str(refusal))
     if receipts.act_id is None:
@@ -137,6 +143,26 @@ def undo(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     if target is not None:
         return redirect("user", target)
     return redirect("operate:act", receipts.act_id)
+
+
+def _ask_to_undo(request: StaffRequest, act: Act) -> HttpResponse:
+    """Undoing takes two people where the act did."""
+    try:
+        run = asking.ask_to_undo(
+            act,
+            actor=request.user,
+            now=time_now(),
+            reason=request.POST.get("reason", "")[:500] or _("Undo"),
+        )
+    except OperationRefused as refusal:
+        return _not_undone(request, act, str(refusal))
+    approvals.shelf.forget()
+    text = _("Waiting for approval by a second person; nothing has been undone yet.")
+    if request.htmx:
+        context = {"kind": "info", "text": text, "asked": run.pk, "back": reverse("users:list")}
+        return render(request, "users/_operated.html", context)
+    messages.info(request, text)
+    return redirect("approvals:one", run.pk)
 
 
 def _not_undone(request: StaffRequest, act: Act, why: str) -> HttpResponse:

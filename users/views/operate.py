@@ -21,12 +21,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from audit import operations
-from audit.execution import AlreadyPerformed, OperationRefused
+from audit.execution import AlreadyPerformed, ApprovalNeeded, OperationRefused
 from audit.forms import CONTROL_FIELDS, OperationForm
 from audit.models import Act, Selection
 from audit.operations import Operation
 from audit.procedures import Receipts, TargetReceipt
 from audit.registry import operations as registered
+from audit.runs import asking
+from users import approvals
 from users.access import confirm_first, permission, permission_named_by, will_ask
 from users.kept_forms import kept_form
 from users.models import User
@@ -73,7 +75,10 @@ class Attempt:
         """What the button says it will do, in so many words."""
         assert self.receipts is not None
         number = len(self.receipts.changed)
-        return self.operation.sentence(self.form.params, number)
+        sentence = self.operation.sentence(self.form.params, number)
+        if self.receipts.approval:
+            return _("Ask for approval: %(what)s") % {"what": sentence}
+        return sentence
 
     @property
     def caution(self) -> str:
@@ -130,15 +135,16 @@ class Attempt:
     def fingerprint(self) -> str:
         """A digest of the parameters as typed and of the selection, so that what is confirmed is
         what was previewed."""
-        return _fingerprint(self.form.data, self.selection)
+        alone = not (self.receipts and self.receipts.approval)
+        return _fingerprint(self.form.data, self.selection, alone=alone)
 
 
-def _fingerprint(data: Mapping[str, Any], selection: Selection | None) -> str:
+def _fingerprint(data: Mapping[str, Any], selection: Selection | None, *, alone: bool) -> str:
     # Why it is done changes nothing that was previewed: who writes it last confirms at once.
     beside = CONTROL_FIELDS | {"reason", "ticket"}
     typed = sorted((key, data[key]) for key in data if key not in beside)
     version = selection.version if selection else 0
-    return hashlib.sha256(repr((typed, version)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((typed, version, alone)).encode()).hexdigest()[:16]
 
 
 @permission("users.browse")
@@ -257,10 +263,10 @@ def _greet(request: StaffRequest, attempt: Attempt) -> None:
 
 
 def _confirmed(request: StaffRequest, attempt: Attempt) -> bool:
-    return (
-        request.POST.get("step") == "confirm"
-        and request.POST.get("previewed") == attempt.fingerprint
-    )
+    alone = request.POST.get("step") != "ask"
+    return request.POST.get("step") in ("confirm", "ask") and request.POST.get(
+        "previewed"
+    ) == _fingerprint(attempt.form.data, attempt.selection, alone=alone)
 
 
 def _preview(request: StaffRequest, attempt: Attempt) -> None:
@@ -280,6 +286,8 @@ def _preview(request: StaffRequest, attempt: Attempt) -> None:
 
 
 def _perform(request: StaffRequest, attempt: Attempt) -> HttpResponse:
+    if request.POST.get("step") == "ask":
+        return _ask(request, attempt)
     try:
         receipts = operations.perform(
             attempt.operation,
@@ -292,6 +300,9 @@ def _perform(request: StaffRequest, attempt: Attempt) -> HttpResponse:
             seen=_seen(request.POST.get("seen", "")),
             act_id=attempt.act_id,
         )
+    except ApprovalNeeded:  # since it was previewed
+        _preview(request, attempt)
+        return _show(request, attempt)
     except OperationRefused as refusal:
         attempt.form.add_error(None, str(refusal))
         return _show(request, attempt)
@@ -301,6 +312,35 @@ def _perform(request: StaffRequest, attempt: Attempt) -> HttpResponse:
         attempt.receipts = receipts
         return _show(request, attempt)
     return _finished(request, attempt, receipts)
+
+
+def _ask(request: StaffRequest, attempt: Attempt) -> HttpResponse:
+    """Ask a second person to let it be done."""
+    sent = request.POST
+    data = {name: sent.getlist(name) for name in sent if name not in CONTROL_FIELDS}
+    try:
+        run = asking.ask_for(
+            attempt.operation,
+            attempt.ids,
+            data,
+            actor=request.user,
+            now=attempt.now,
+            reason=attempt.form.cleaned_data["reason"],
+            ticket=attempt.form.cleaned_data["ticket"],
+            seen=_seen(request.POST.get("seen", "")),
+            run_id=attempt.act_id,
+        )
+    except OperationRefused as refusal:
+        attempt.form.add_error(None, str(refusal))
+        return _show(request, attempt)
+    approvals.shelf.forget()
+    text = _("Waiting for approval by a second person; nothing has been changed yet.")
+    if request.htmx and attempt.target is not None:
+        back = reverse("user", args=[attempt.target.pk])
+        context = {"kind": "info", "text": text, "asked": run.pk, "back": back}
+        return render(request, "users/_operated.html", context)
+    messages.info(request, text)
+    return redirect("approvals:one", run.pk)
 
 
 def _seen(text: str) -> dict[int, int] | None:

@@ -19,8 +19,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from audit import edits
 from users import configuring
 from users.access import permission
-from users.configuration_forms import CreditLimitsForm, SessionLimitsForm
-from users.console_settings import LIMITED_ROLES, SESSIONS, limits_name
+from users.configuration_forms import ApprovalLimitsForm, CreditLimitsForm, SessionLimitsForm
+from users.console_settings import APPROVALS, LIMITED_ROLES, SESSIONS, limits_name
 from users.models import Setting, User
 from users.requests import StaffRequest
 from users.roles import Role
@@ -39,6 +39,8 @@ def overview(request: StaffRequest) -> HttpResponse:
             (role, configuring.limits_of(role), changed.get(limits_name(role)))
             for role in LIMITED_ROLES
         ],
+        "alone": configuring.approval_figures(),
+        "alone_changed": changed.get(APPROVALS),
         "sessions": configuring.session_minutes(),
         "sessions_changed": changed.get(SESSIONS),
         "second_factor": _second_factor(),
@@ -120,6 +122,35 @@ def _colleagues(role: str) -> list[Affected]:
         Affected(people % {"n": f"{number:,}"}, listed),
         Affected(_("What they moved in the last 24 hours counts.")),
     ]
+
+
+@permission(configuring.EDIT_SECURITY, asks="to act")
+@require_http_methods(["GET", "HEAD", "POST"])
+def approvals(request: StaffRequest) -> HttpResponse:
+    """What one person does without a second one."""
+    values, now = configuring.approval_figures(), time_now()
+    form = ApprovalLimitsForm(request.POST if request.method == "POST" else None, initial=values)
+
+    def save(given: Mapping[str, Any], seen: str, reason: str) -> edits.Changes:
+        return configuring.set_approval_limits(
+            given, seen=seen, actor=request.user, now=now, reason=reason
+        )
+
+    return respond(
+        request,
+        Editing(
+            title=_("What one person does alone"),
+            section=_("Settings"),
+            back=reverse("settings:overview"),
+            form=form,
+            now=values,
+            affects=lambda changes: [
+                Affected(_("All colleagues, from their next act on.")),
+                Affected(_("What waits for approval already goes on waiting.")),
+            ],
+            save=save,
+        ),
+    )
 
 
 @permission(configuring.EDIT_SECURITY, asks="to act")

@@ -98,8 +98,8 @@ MEANINGS: dict[str, Meaning] = {
         "wait",
         gettext_lazy("two people"),
         gettext_lazy(
-            "Meant for two: one asks, a second approves. Until approvals exist, confirming is "
-            "enough."
+            "Asks for it, and a second person who may do it approves it within 24 hours. Pages of "
+            "settings ask only to confirm."
         ),
     ),
     "c": Meaning(
@@ -191,6 +191,8 @@ def _limits() -> list[dict[str, Any]]:
             _("at most %(act)s credits an act and %(day)s a day")
             % {"act": f"{limits.per_act:,}", "day": f"{limits.per_day:,}"}
         ]
+        if limits.approvable:
+            sentences.append(_("more with a second person's approval"))
         if limits.acts_per_day is not None:
             sentences.append(_("at most %(n)s such acts a day") % {"n": limits.acts_per_day})
         if limits.per_user_a_month is not None:

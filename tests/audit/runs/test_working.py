@@ -12,7 +12,7 @@ from django.utils.timezone import now
 from audit import registry
 from audit.models import Act, AuditEntry, Receipt, Run, RunChunk
 from audit.people import SYSTEM
-from audit.runs import drafting, steering, targets, working
+from audit.runs import drafting, starting, steering, targets, working
 from billing import reports
 from billing.models import Account, Transfer
 from billing.services import adjust_credits
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 def small_chunks(monkeypatch):
     """Steps of ten, so that a run of fifty takes many."""
     monkeypatch.setattr(working, "CHUNK", 10)
-    monkeypatch.setattr(steering, "CHUNK", 10)
+    monkeypatch.setattr(starting, "CHUNK", 10)
 
 
 def balances(ids):
@@ -398,7 +398,7 @@ def _live_until(point):
 @pytest.mark.django_db(transaction=True)
 def test_run_of_fifty_survives_a_crash_at_every_point(monkeypatch):
     """A run for each point at which its worker can die; another one finishes it."""
-    monkeypatch.setattr(steering, "CHUNK", 25)
+    monkeypatch.setattr(starting, "CHUNK", 25)
     monkeypatch.setattr(working, "CHUNK", 25)
     ids = make_users(50)
     actor = make_staff(Role.SUPER_ADMIN)

@@ -1,0 +1,41 @@
+"""From the preview of a run to the act."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from audit import record
+from audit.execution import OperationRefused
+from audit.models import Act, Run
+from audit.people import Actor
+from audit.run_models import CHUNK
+from audit.runs.deeds import Deed
+
+COUNTS = ("changed", "unchanged", "refused")
+
+
+def begin(run: Run, doing: Deed, *, actor: Actor, now: datetime) -> None:
+    """Let workers take the run up: the act is on record from here on, with ``actor`` as who does
+    it. What was counted stays in the forecast. The caller holds the run's row and has judged all.
+
+    Raises OperationRefused where it undoes what somebody undid already.
+    """
+    if run.undoes_id is not None:
+        Act.objects.select_for_update(no_key=True).get(pk=run.undoes_id)
+        if Act.objects.filter(undoes=run.undoes_id).exists():
+            raise OperationRefused(_("It was undone already."))
+    record.begin(doing.context(actor=actor, now=now), personal=doing.procedure.personal)
+    run.forecast = {**(run.forecast or {}), "counts": counts(run), "refusals": run.refusals}
+    run.changed = run.unchanged = run.refused = run.failed = run.cursor = 0
+    run.refusals, run.batch, run.stalls, run.pace = {}, CHUNK, 0, None
+    run.state, run.started_at, run.lease_until = Run.State.RUNNING, now, None
+    run.save()
+
+
+def counts(run: Run) -> dict[str, int]:
+    """What the preview counted."""
+    if run.started_at is not None and run.forecast is not None:
+        return dict(run.forecast["counts"])
+    return {name: getattr(run, name) for name in COUNTS}

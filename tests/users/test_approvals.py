@@ -1,0 +1,256 @@
+"""The pages, letters and command of approvals."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+from django.utils.timezone import now
+
+from audit import outbox
+from audit.models import AuditEntry, Run
+from audit.runs import approving
+from tests import checksum
+from tests.audit.approvals.asked import LARGE, approval_of, large_gift, role_for, work
+from tests.factories import make_staff, make_user, make_users
+from users import approvals
+from users.roles import Role
+
+pytestmark = pytest.mark.django_db
+
+
+def client_of(user):
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def page_of(run):
+    return reverse("approvals:one", args=[run.pk])
+
+
+def look(client, url, **more):
+    return client.get(url, **more).content.decode()
+
+
+def test_grant_is_asked_for_on_its_page_and_done_when_a_colleague_approves_on_theirs():
+    boss, other, ana = make_staff(Role.SUPER_ADMIN), make_staff(Role.SUPER_ADMIN), make_user("ana")
+    client, url = client_of(boss), reverse("operate:one", args=[ana.pk, "users.grant_role"])
+    typed = {"role": "support", "reason": "joins us", "ticket": "T-1"}
+    page = client.post(url, typed | {"step": "preview"})
+    assert "Ask for approval: Make 1 user Support" in page.content.decode()
+    seen = page.context["attempt"]
+
+    asked = client.post(
+        url,
+        typed | {"step": "ask", "act": str(seen.act_id), "previewed": seen.fingerprint},
+        follow=True,
+    )
+
+    assert "Waiting for approval by a second person" in asked.content.decode()
+    run = Run.objects.get()
+    theirs = client_of(other)
+    assert "Make 1 user Support" in look(theirs, reverse("approvals:list"))
+    page = look(theirs, page_of(run))
+    for shown in ("joins us", "T-1", boss.username, "ana", "Approve: Make 1 user Support"):
+        assert shown in page
+    done = theirs.post(page_of(run), {"decision": "approve", "note": "known to me"}, follow=True)
+    assert "Approved; it starts now." in done.content.decode()
+    work()
+    ana.refresh_from_db()
+    assert ana.role == Role.SUPPORT
+    assert approval_of(run).note == "known to me"
+
+
+def test_what_was_previewed_as_done_alone_is_not_asked_for_in_silence():
+    boss, [target] = make_staff(Role.USER_ADMIN), make_users(1)
+    client = client_of(boss)
+    url = reverse("operate:one", args=[target, "billing.adjust_credits"])
+    typed = {"delta": "10001", "reason": "x"}
+    seen = client.post(url, typed | {"step": "preview"}).context["attempt"]
+    before = checksum.database()
+    for step in ("confirm", "ask"):
+        sent = typed | {"step": step, "act": str(seen.act_id), "previewed": "0" * 16}
+        assert "Ask for approval" in client.post(url, sent).content.decode()
+    assert checksum.database() == before
+
+
+def test_own_request_is_withdrawn_and_not_decided_on_its_page():
+    boss = make_staff(Role.SUPER_ADMIN)
+    run, client = large_gift(actor=boss), client_of(boss)
+    page = look(client, page_of(run))
+    assert "Withdraw" in page
+    assert 'value="approve"' not in page
+    refused = client.post(page_of(run), {"decision": "approve"})
+    assert (refused.status_code, approval_of(run).decision) == (422, "")
+    client.post(page_of(run), {"decision": "withdraw"})
+    assert approval_of(run).decision == "withdrawn"
+
+
+def test_refusing_asks_for_a_note_and_keeps_what_was_typed():
+    run, client = large_gift(), client_of(make_staff(Role.SUPER_ADMIN))
+    page = client.post(page_of(run), {"decision": "refuse", "note": " "})
+    assert page.status_code == 422
+    assert "Write why you refuse it" in page.content.decode()
+    client.post(page_of(run), {"decision": "refuse", "note": "twice the price"})
+    assert approval_of(run).decision == "refused"
+    assert "twice the price" in look(client, page_of(run))
+
+
+@pytest.mark.parametrize("decision", ["", "maybe"])
+def test_other_decisions_are_no_words_of_the_form(decision):
+    run, client = large_gift(), client_of(make_staff(Role.SUPER_ADMIN))
+    assert client.post(page_of(run), {"decision": decision}).status_code == 400
+
+
+def test_lower_rank_sees_the_request_without_buttons_and_decides_nothing():
+    run, client = large_gift(), client_of(make_staff(Role.USER_ADMIN))
+    page = look(client, page_of(run))
+    assert "ranks no lower" in page
+    assert 'value="approve"' not in page
+    before = checksum.database()
+    assert client.post(page_of(run), {"decision": "approve"}).status_code == 422
+    assert checksum.database() == before
+
+
+@pytest.mark.parametrize("role", [Role.SUPPORT, Role.READ_ONLY])
+def test_who_approves_nothing_opens_nothing(role):
+    run, client = large_gift(), client_of(make_staff(role))
+    for url in (reverse("approvals:list"), page_of(run)):
+        assert client.get(url).status_code == 403
+        assert client.post(url).status_code == 403
+
+
+def test_deciding_asks_to_confirm_that_it_is_them_and_keeps_the_note():
+    run, other = large_gift(), make_staff(Role.SUPER_ADMIN)
+    client = client_of(other)
+    session = client.session
+    session.pop("stepped_up_at", None)
+    session.save()
+    asked = client.post(page_of(run), {"decision": "approve", "note": "yes"})
+    assert asked["Location"].startswith(reverse("account:confirm"))
+    assert approval_of(run).decision == ""
+
+
+def test_unknown_request_is_a_404_and_an_unknown_tab_a_400():
+    client = client_of(make_staff(Role.SUPER_ADMIN))
+    nothing = reverse("approvals:one", args=["00000000-0000-0000-0000-000000000000"])
+    assert client.get(nothing).status_code == 404
+    assert client.post(nothing, {"decision": "approve"}).status_code == 404
+    assert client.get(reverse("approvals:list"), {"show": "all"}).status_code == 400
+    assert client.get(reverse("approvals:list"), {"page": "2"}).status_code == 400
+
+
+def test_tabs_hold_what_waits_for_whom():
+    boss, other = make_staff(Role.SUPER_ADMIN), make_staff(Role.SUPER_ADMIN)
+    mine, theirs = large_gift(actor=boss), large_gift(actor=other)
+    over = large_gift(actor=other)
+    approving.refuse(over.pk, actor=boss, now=now(), note="no")
+    client = client_of(boss)
+
+    def listed(show):
+        page = client.get(reverse("approvals:list"), {"show": show})
+        return [line.approval.run_id for line in page.context["lines"]]
+
+    assert (listed("waiting"), listed("asked")) == ([theirs.pk], [mine.pk])
+    assert (listed("others"), listed("over")) == ([], [over.pk])
+
+
+def test_navigation_counts_what_waits_for_the_reader():
+    boss, other = make_staff(Role.SUPER_ADMIN), make_staff(Role.SUPER_ADMIN)
+    large_gift(actor=boss)
+    counted = '<span class="count">1<span class="hush"> waiting</span></span>'
+    for reader, shown in ((boss, False), (other, True)):
+        approvals.shelf.forget()
+        assert (counted in look(client_of(reader), reverse("home"))) == shown
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [
+        (Role.SUPER_ADMIN, ("It takes a colleague who is: Super admin.", "grant_role NAME")),
+        (Role.USER_ADMIN, ("Invite a second admin", "approve_run")),
+    ],
+)
+def test_single_admin_is_told_who_could_approve_and_what_to_do(role, words):
+    boss = make_staff(role)
+    page = look(client_of(boss), page_of(large_gift(actor=boss)))
+    for shown in words:
+        assert shown in page
+
+
+def test_request_names_the_colleagues_who_can_approve():
+    boss, other = make_staff(Role.SUPER_ADMIN), make_staff(Role.SUPER_ADMIN)
+    page = look(client_of(boss), page_of(large_gift(actor=boss)))
+    assert other.username in page
+
+
+def test_audit_leads_to_the_request_before_there_is_an_act():
+    boss = make_staff(Role.SUPER_ADMIN)
+    run = large_gift(actor=boss)
+    entry = AuditEntry.objects.get(act_id=run.pk)
+    client = client_of(boss)
+    assert client.get(reverse("audit_entry", args=[entry.pk])).status_code == 200
+    there = client.get(reverse("operate:act", args=[run.pk]))
+    assert there["Location"] == page_of(run)
+
+
+# The API
+
+
+def test_api_does_nothing_that_takes_two_and_says_so():
+    boss, [target] = make_staff(Role.SUPER_ADMIN), make_users(1)
+    client, before = client_of(boss), checksum.database()
+    answer = client.post(
+        "/api/v1/operations/billing.adjust_credits/",
+        {"users": [target], "delta": LARGE, "reason": "x"},
+        content_type="application/json",
+        headers={"Idempotency-Key": "k1"},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "approval_required")
+    assert "More than 100,000.00 credits" in answer.json()["detail"]
+    assert checksum.database() == before
+
+
+# Letters
+
+
+def letters(post):
+    while outbox.deliver(now=now()):
+        pass
+    return [(letter.recipients[0], letter.subject) for letter in post.letters]
+
+
+def test_colleagues_get_one_letter_and_who_asked_is_told_the_end(post):
+    boss, other = make_staff(Role.SUPER_ADMIN), make_staff(Role.SUPER_ADMIN)
+    make_staff(Role.USER_ADMIN)
+    run = role_for(make_user(), actor=boss)
+    assert letters(post) == [(other.email, "Something waits for your approval")]
+    approving.refuse(run.pk, actor=other, now=now(), note="not now")
+    assert letters(post)[1:] == [(boss.email, "Grant a role: refused")]
+
+
+# The command
+
+
+def test_command_approves_under_the_name_of_the_operator():
+    ana = make_user()
+    run, out = role_for(ana), StringIO()
+    call_command("approve_run", str(run.pk), "--reason", "nobody else is here", stdout=out)
+    assert "Approved" in out.getvalue()
+    work()
+    ana.refresh_from_db()
+    assert ana.role == Role.SUPPORT
+    entry = AuditEntry.objects.select_related("personal").get(
+        act_id=run.pk, action="audit.approve_run"
+    )
+    assert (entry.actor_id, entry.reason) == (None, "nobody else is here")
+    assert entry.personal.actor_name.startswith("server operator ")
+    with pytest.raises(CommandError, match="decided already"):
+        call_command("approve_run", str(run.pk), "--reason", "again")
+
+
+def test_command_on_an_unknown_run_says_so():
+    with pytest.raises(CommandError, match="Nothing of this id"):
+        call_command("approve_run", "00000000-0000-0000-0000-000000000000", "--reason", "x")
