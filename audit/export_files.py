@@ -185,6 +185,12 @@ def note_download(file: ExportFile, *, now: datetime) -> None:
     ExportFile.objects.filter(pk=file.pk).update(downloaded_at=now, told_at=now)
 
 
+def note_seen(file: ExportFile, *, now: datetime) -> None:
+    """Its maker looks at it: what became of it needs no telling any more."""
+    if not file.is_open and file.told_at is None:
+        ExportFile.objects.filter(pk=file.pk, told_at__isnull=True).update(told_at=now)
+
+
 def tell(maker: Actor, *, now: datetime) -> list[ExportFile]:
     """What became ready or failed since its maker was told last; they are told now."""
     news = files_of(maker).filter(state__in=(State.READY, State.FAILED), told_at__isnull=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from threading import Event, Thread
 from typing import IO, Any
 
 import structlog
-from django.db import DatabaseError, OperationalError, connection, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
 
@@ -55,7 +55,7 @@ class Pulse(Thread):
     def _keep(self, now: datetime) -> bool:
         try:
             held = export_files.keep(self._file, rows=self._sent.rows, now=now)
-        except DatabaseError:  # tried again until the lease is over
+        except (DatabaseError, InterfaceError):  # tried again until the lease is over
             connection.close()
             return False
         self._sent.stopped = not held
@@ -120,8 +120,9 @@ def _fill(path: Path, file: ExportFile, contents: Contents, sent: Sent) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as out:
         if file.file_type == exports.CSV.extension:
-            for block in exports.csv(contents.rows, contents.columns, sent=sent):
-                out.write(block)
+            # Closed at once when the disk is full: the connection is needed to say so.
+            with closing(exports.csv(contents.rows, contents.columns, sent=sent)) as blocks:
+                out.writelines(blocks)
         else:
             _fill_workbook(out, file, contents, sent)
         out.flush()

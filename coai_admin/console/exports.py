@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -100,7 +100,7 @@ def watermark(export: uuid.UUID) -> Field:
 
 def csv(
     rows: models.QuerySet[Any], columns: Sequence[Field], *, sent: Sent, safe: bool = True
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     """The file in blocks of some 64 kB. ``sent`` tells, afterwards too, how much of it was taken.
 
     ``safe=False`` leaves formulas as they are: only for measuring what their defusing costs.

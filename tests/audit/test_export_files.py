@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -295,6 +296,22 @@ def test_full_disk_fails_the_file_and_leaves_nothing(maker, folder, monkeypatch,
     assert file.state == State.FAILED
     assert "No space left on device" in file.error
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("file_type", [files.CSV, files.XLSX])
+def test_disk_that_is_full_in_the_midst_of_the_file_is_told(maker, folder, file_type):
+    make_users(2_000)
+    file, after = ask(maker, file_type=file_type), ask(maker, "username=nobody-is-called-this")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        write_exports()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    file.refresh_from_db(), after.refresh_from_db()
+    assert (file.state, after.state) == (State.FAILED, State.READY)
+    assert "The file could not be written (File too large)" in file.error
+    assert [path.name for path in folder.iterdir()] == [f"{after.pk}.csv"]
 
 
 def test_unforeseen_error_leaves_the_file_to_another_worker(maker, folder, monkeypatch):

@@ -359,6 +359,12 @@ class TestNews:
         assert client.cookies[WAITING].value == ""
         assert client.get(news).content.strip() == b""
 
+    def test_who_looks_at_the_file_is_not_told_of_it(self):
+        client = as_user(make_staff(Role.SUPER_ADMIN))
+        file = made(client)
+        client.get(at("progress", file))
+        assert client.get(reverse("exports:news")).content.strip() == b""
+
     def test_failure_is_told_and_others_hear_nothing(self):
         maker = make_staff(Role.SUPER_ADMIN)
         client = as_user(maker)

@@ -121,7 +121,7 @@ def _listed(request: StaffRequest) -> dict[str, object]:
 @require_safe
 def show(request: StaffRequest, file_id: uuid.UUID) -> HttpResponse:
     """One export: how far it is, or the file."""
-    line = Line(own(request.user, file_id), time_now())
+    line = _looked_at(request, file_id)
     return render(request, "users/exports/file.html", {"line": line, "now": line.now})
 
 
@@ -130,8 +130,14 @@ def show(request: StaffRequest, file_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def progress(request: StaffRequest, file_id: uuid.UUID) -> HttpResponse:
     """The part of ``show`` that changes while the file is written."""
-    line = Line(own(request.user, file_id), time_now())
+    line = _looked_at(request, file_id)
     return render(request, "users/exports/_file.html", {"line": line, "now": line.now})
+
+
+def _looked_at(request: StaffRequest, file_id: uuid.UUID) -> Line:
+    line = Line(own(request.user, file_id), time_now())
+    export_files.note_seen(line.file, now=line.now)
+    return line
 
 
 @own_account
