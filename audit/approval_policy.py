@@ -20,7 +20,8 @@ def why(
     actor: Actor, codes: Sequence[str], *, count: int, moved: Decimal, over: Over | None
 ) -> tuple[str, ...]:
     """Why ``actor`` cannot do this alone, a sentence for each reason; empty when they can.
-    ``count``: how many users it is done to; ``moved``: how many credits move, both ways added up;
+    ``codes``: the permissions under which it is done, empty where nobody asked for any; ``count``:
+    how many users it is done to; ``moved``: how many credits move, both ways added up;
     ``over``: which cap it goes over."""
     reasons = [
         _("Two people do this: %(what)s.") % {"what": what}
@@ -28,7 +29,7 @@ def why(
         if code != RUN and (what := actor.approved_for(code))
     ]
     limits = actor.approval_limits
-    if limits is not None and actor.approved_for(RUN):
+    if codes and limits is not None and actor.approved_for(RUN):
         if count > limits.users:
             reasons.append(_("More than %(n)s users.") % {"n": f"{limits.users:,}"})
         if moved > limits.credits:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -119,14 +119,12 @@ def acting(pk: int, *, now: datetime) -> Actor | None:
 
 
 def approvers(
-    codes: Collection[str], *, rank: int, now: datetime, lock: Collection[int] = ()
-) -> dict[int, str]:
-    """Who could approve an act under these permissions, asked for by somebody of this rank: the
-    names, by id, of staff who hold all of them themselves, rank no lower and may sign in. The rows
-    of those in ``lock`` stay locked until the transaction ends."""
-    if lock:
-        look_up(lock, lock=True)
-    found: dict[int, str] = get_user_model().objects.approvers(codes, rank=rank, now=now)
+    asked: Sequence[tuple[Collection[str], int]], *, now: datetime
+) -> list[dict[int, str]]:
+    """Who could approve each of these acts, given by its permissions and the rank of who asked: the
+    names, by id, of staff who hold all of them themselves, rank no lower and may sign in. One
+    statement."""
+    found: list[dict[int, str]] = get_user_model().objects.approvers(asked, now=now)
     return found
 
 

@@ -4,7 +4,7 @@ letters that tell of it. Who may approve what is decided in ``audit.runs.approvi
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -32,17 +32,20 @@ from users.roles import Role
 DECIDE = approving.DECIDE
 MOST_LETTERS = 20  # of one request; who is not written to finds it in the queue
 _SHOWN = 100
-_FIRST = 25
+_FIRST = 10
 _FRESH_FOR = 5.0
 
 
 @dataclass(frozen=True)
 class Request:
-    """One approval as ``viewer`` sees it."""
+    """One approval as ``viewer`` sees it. ``colleagues``: who may decide it, by id;
+    ``only_target``: whom it is done to, where it is one person."""
 
     approval: Approval
     viewer: Actor
     now: datetime
+    colleagues: Mapping[int, str]
+    only_target: User | None
 
     @cached_property
     def operation(self) -> Operation | None:
@@ -106,19 +109,12 @@ class Request:
     @cached_property
     def why_not(self) -> str:
         """Why the viewer does not decide it; empty when they may."""
-        return approving.why_not_decide(
-            self.approval.run, self.approval, actor=self.viewer, now=self.now
-        )
+        return approving.why_not_decide(self.approval, actor=self.viewer, able=self.colleagues)
 
     @property
     def is_own(self) -> bool:
         """Whether the viewer asked for it."""
         return bool(self.approval.run.owner_id == self.viewer.pk)
-
-    @cached_property
-    def colleagues(self) -> Mapping[int, str]:
-        """Who may decide it, by id."""
-        return approving.colleagues(self.approval.run, self.approval, now=self.now)
 
     @property
     def able_roles(self) -> list[str]:
@@ -165,14 +161,6 @@ class Request:
         people = User.objects.in_bulk([row["id"] for row in rows])
         return [{**row, "person": people.get(row["id"])} for row in rows]
 
-    @cached_property
-    def only_target(self) -> User | None:
-        """Whom it is done to, where it is one person."""
-        if self.approval.run.total != 1:
-            return None
-        [ids] = RunChunk.objects.filter(run=self.approval.run).values_list("ids", flat=True)
-        return User.objects.filter(pk=ids[0]).first()
-
 
 _STATES = {
     Approval.Decision.OPEN: "wait",
@@ -196,33 +184,38 @@ def _open(now: datetime) -> QuerySet[Approval]:
     return waiting.order_by("asked_at", "pk")
 
 
+def _requests(found: Sequence[Approval], viewer: Actor, now: datetime) -> list[Request]:
+    """As this person sees them. Five statements."""
+    able = approving.colleagues(found, now=now)
+    alone = [each.run_id for each in found if each.run.total == 1]
+    chunks = dict(RunChunk.objects.filter(run__in=alone).values_list("run_id", "ids"))
+    people = User.objects.in_bulk([ids[0] for ids in chunks.values()])
+    targets = {run: people.get(ids[0]) for run, ids in chunks.items()}
+    return [
+        Request(each, viewer, now, able[each.run_id], targets.get(each.run_id)) for each in found
+    ]
+
+
 def request(run_id: UUID, viewer: Actor, now: datetime) -> Request:
     """One of them. Raises Approval.DoesNotExist."""
-    return Request(_approvals().get(run_id=run_id), viewer, now)
+    [found] = _requests([_approvals().get(run_id=run_id)], viewer, now)
+    return found
 
 
-def to_decide(viewer: Actor, now: datetime) -> list[Request]:
-    """What waits for this person, the longest waiting first."""
-    found = [Request(each, viewer, now) for each in _open(now)[:_SHOWN]]
-    return [each for each in found if not each.why_not]
-
-
-def asked_by(viewer: Actor, now: datetime) -> list[Request]:
-    """What this person asked for and nobody decided yet."""
-    mine = _open(now).filter(run__owner=viewer.pk)
-    return [Request(each, viewer, now) for each in mine[:_SHOWN]]
-
-
-def of_others(viewer: Actor, now: datetime) -> list[Request]:
-    """What waits for somebody else."""
-    found = [Request(each, viewer, now) for each in _open(now).exclude(run__owner=viewer.pk)]
-    return [each for each in found[:_SHOWN] if each.why_not]
+def waiting(viewer: Actor, now: datetime) -> tuple[list[Request], list[Request], list[Request]]:
+    """What waits for this person, what they asked for themselves, and what waits for others; the
+    longest waiting first."""
+    found = _requests(list(_open(now)[:_SHOWN]), viewer, now)
+    own = [each for each in found if each.is_own]
+    for_them = [each for each in found if viewer.pk in each.colleagues]
+    others = [each for each in found if not each.is_own and viewer.pk not in each.colleagues]
+    return for_them, own, others
 
 
 def over(viewer: Actor, now: datetime) -> list[Request]:
     """What was decided, withdrawn or not decided in time, the newest first."""
     ended = _approvals().filter(~Q(decision=Approval.Decision.OPEN) | Q(expires_at__lte=now))
-    return [Request(each, viewer, now) for each in ended.order_by("-asked_at", "-pk")[:_SHOWN]]
+    return _requests(list(ended.order_by("-asked_at", "-pk")[:_SHOWN]), viewer, now)
 
 
 class Shelf:
@@ -246,8 +239,8 @@ class Shelf:
 
 def _numbers(now: datetime) -> dict[int, int]:
     found: dict[int, int] = {}
-    for each in _open(now)[:_SHOWN]:
-        for pk in approving.colleagues(each.run, each, now=now):
+    for able in approving.colleagues(list(_open(now)[:_SHOWN]), now=now).values():
+        for pk in able:
             found[pk] = found.get(pk, 0) + 1
     return found
 
@@ -274,7 +267,7 @@ def tell_colleagues(run: str, *, now: datetime) -> None:
     """Write to those who may approve a run that was asked for: the handler of the outbox."""
     found = _open(now).filter(run_id=run).first()
     if found is not None:
-        people = sorted(approving.colleagues(found.run, found, now=now))
+        people = sorted(approving.colleagues([found], now=now)[found.run_id])
         mail.send_many("approval_asked", people[:MOST_LETTERS], now=now)
 
 
@@ -288,8 +281,8 @@ def tell_owner(run: str, *, now: datetime) -> None:
 def letter_to_colleague(row: int, written_at: datetime, now: datetime) -> Letter | None:
     """The letter that something waits for this user; none when nothing does any more."""
     viewer = User.objects.filter(pk=row, email__isnull=False).first()
-    waiting = to_decide(viewer, now) if viewer else []
-    if viewer is None or not waiting:
+    found = waiting(viewer, now)[0] if viewer else []
+    if viewer is None or not found:
         return None
     return Letter(
         to=viewer.email or "",
@@ -297,7 +290,7 @@ def letter_to_colleague(row: int, written_at: datetime, now: datetime) -> Letter
             "name": mail.one_line(viewer.username),
             "lines": [
                 {"who": mail.one_line(each.approval.run.owner_name), "what": each.label}
-                for each in waiting
+                for each in found
             ],
         },
         link=settings.SITE_URL + reverse("approvals:list"),
@@ -311,7 +304,7 @@ def letter_to_owner(row: int, written_at: datetime, now: datetime) -> Letter | N
     owner = approval.run.owner if approval else None
     if approval is None or owner is None or not owner.email or now - written_at > mail.NOTICE_LIVES:
         return None
-    asked = Request(approval, owner, now)
+    asked = request(approval.run_id, owner, now)
     return Letter(
         to=owner.email,
         context={

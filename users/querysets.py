@@ -77,15 +77,21 @@ class UserManager(BaseUserManager["User"]):
         open_ones: UserQuerySet = people.staff().filter(pk=pk, closed_at__isnull=True)
         return open_ones.unrestricted("suspension", now).first()
 
-    def approvers(self, codes: Collection[str], *, rank: int, now: datetime) -> dict[int, str]:
-        """Names by id of staff who rank so high, hold all these permissions and may sign in (see
-        ``audit.people``)."""
+    def approvers(
+        self, asked: Sequence[tuple[Collection[str], int]], *, now: datetime
+    ) -> list[dict[int, str]]:
+        """For each (permissions, rank): names by id of staff who rank so high, hold all of them and
+        may sign in (see ``audit.people``)."""
+        able = [roles.holders_who_act(codes, rank_from=rank) for codes, rank in asked]
         people: Any = self.get_queryset()
-        able: UserQuerySet = people.filter(
-            role__in=roles.holders_who_act(codes, rank_from=rank), closed_at__isnull=True
+        wanted = {role for some in able for role in some}
+        found = people.filter(role__in=wanted, closed_at__isnull=True)
+        staff = list(
+            found.unrestricted("suspension", now)
+            .order_by("username", "pk")
+            .values_list("pk", "username", "role")
         )
-        found = able.unrestricted("suspension", now).order_by("username", "pk")
-        return dict(found.values_list("pk", "username"))
+        return [{pk: name for pk, name, role in staff if role in some} for some in able]
 
 
 def _people(ids: Any) -> models.QuerySet[Any, tuple[Any, ...]]:

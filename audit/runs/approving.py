@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -120,23 +120,30 @@ def digest(run: Run, codes: Sequence[str]) -> str:
 # Who may decide
 
 
-def colleagues(run: Run, approval: Approval, *, now: datetime, lock: int = 0) -> dict[int, str]:
-    """Who may approve a run, by id: staff who may do it themselves and rank no lower than who
-    asked, but not that person, nor anybody to whom it is done. ``lock``: whose row stays locked."""
-    owner = people.look_up([run.owner_id]) if run.owner_id is not None else {}
-    rank = max((person.rank for person in owner.values()), default=0)
-    found = people.approvers(
-        [DECIDE, *approval.codes], rank=rank, now=now, lock=[lock] if lock else ()
-    )
-    barred = targets.those_in(run.pk, found) | {run.owner_id}
-    return {pk: name for pk, name in found.items() if pk not in barred}
+def colleagues(approvals: Sequence[Approval], *, now: datetime) -> dict[uuid.UUID, dict[int, str]]:
+    """Who may decide each of these, by run and id: staff who may do it themselves and rank no lower
+    than who asked, but not that person, nor anybody to whom it is done. Three statements."""
+    owners = {each.run.owner_id for each in approvals if each.run.owner_id is not None}
+    facts = people.look_up(owners)
+    ranks = [facts[pk].rank if (pk := each.run.owner_id) in facts else 0 for each in approvals]
+    asked = [([DECIDE, *each.codes], rank) for each, rank in zip(approvals, ranks, strict=True)]
+    found = people.approvers(asked, now=now)
+    able = {pk for some in found for pk in some}
+    barred = targets.those_in([each.run_id for each in approvals], able)
+    return {
+        each.run_id: {
+            pk: name
+            for pk, name in some.items()
+            if pk != each.run.owner_id and (each.run_id, pk) not in barred
+        }
+        for each, some in zip(approvals, found, strict=True)
+    }
 
 
-def why_not_decide(
-    run: Run, approval: Approval, *, actor: Actor, now: datetime, lock: bool = False
-) -> str:
-    """Why ``actor`` can neither approve nor refuse this now; empty when they can. The server's
-    operator has no id and always can."""
+def why_not_decide(approval: Approval, *, actor: Actor, able: Collection[int]) -> str:
+    """Why ``actor`` can neither approve nor refuse this now; empty when they can. ``able``: whom
+    ``colleagues`` names. The server's operator has no id and always can."""
+    run = approval.run
     if approval.decision != Decision.OPEN:
         return _("This was decided already: %(what)s.") % {
             "what": Decision(approval.decision).label
@@ -145,11 +152,11 @@ def why_not_decide(
         return ""
     if actor.pk == run.owner_id:
         return _("You asked for this yourself; a colleague must approve it.")
-    if targets.those_in(run.pk, [actor.pk]):
+    if actor.pk in able:
+        return ""
+    if targets.those_in([run.pk], [actor.pk]):
         return _("This is done to your own account; another colleague must approve it.")
-    if actor.pk not in colleagues(run, approval, now=now, lock=actor.pk if lock else 0):
-        return _("Only who may do this themselves, and ranks no lower than who asked, decides it.")
-    return ""
+    return _("Only who may do this themselves, and ranks no lower than who asked, decides it.")
 
 
 # Deciding
@@ -175,7 +182,9 @@ def refuse(run_id: uuid.UUID, *, actor: Actor, now: datetime, note: str) -> None
 def _decide(run_id: uuid.UUID, wanted: Ending, *, actor: Actor, now: datetime, note: str) -> None:
     with transaction.atomic():
         run, approval = _locked(run_id)
-        if why := why_not_decide(run, approval, actor=actor, now=now, lock=True):
+        people.look_up({run.owner_id, actor.pk} - {None}, lock=True)  # roles stay as they are
+        able = colleagues([approval], now=now)[run.pk]
+        if why := why_not_decide(approval, actor=actor, able=able):
             raise OperationRefused(why)
         other = _expired(approval, now)
         if other is None and wanted.decision == Decision.APPROVED:
@@ -193,6 +202,7 @@ def _locked(run_id: uuid.UUID) -> tuple[Run, Approval]:
     run = Run.objects.select_for_update(no_key=True).filter(pk=run_id).first()
     approval = Approval.objects.get(run_id=run_id)
     assert run is not None
+    approval.run = run
     return run, approval
 
 

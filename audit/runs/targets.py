@@ -59,9 +59,9 @@ SELECT encode(sha256(convert_to(coalesce(string_agg(
   FROM audit_runchunk WHERE run_id = %s
 """
 _THOSE_IN = """
-SELECT DISTINCT one FROM unnest(%s::bigint[]) AS asked (one)
+SELECT DISTINCT run_id, one FROM unnest(%s::bigint[]) AS asked (one)
   JOIN audit_runchunk ON one BETWEEN ids[1] AND ids[cardinality(ids)] AND one = ANY(ids)
- WHERE run_id = %s
+ WHERE run_id = ANY(%s)
 """
 
 
@@ -70,9 +70,9 @@ def everybody(run: uuid.UUID) -> list[int]:
     return [pk for (pk,) in _rows(_EVERYBODY, [run])]
 
 
-def those_in(run: uuid.UUID, ids: Collection[int]) -> set[int]:
-    """Which of these few are frozen for the run."""
-    return {pk for (pk,) in _rows(_THOSE_IN, [list(ids), run])}
+def those_in(runs: Collection[uuid.UUID], ids: Collection[int]) -> set[tuple[uuid.UUID, int]]:
+    """Which of these few people are frozen for which of these runs."""
+    return {(run, pk) for run, pk in _rows(_THOSE_IN, [list(ids), list(runs)])}
 
 
 def digest(run: uuid.UUID) -> str:

@@ -118,7 +118,8 @@ def make_approvals(admin, ana, wide):
         actor=other,
         reason=reason,
     )
-    over = ask("users.grant_role", [wide.pk], {"role": ["user_admin"]}, actor=other, reason=reason)
+    stranger = make_user("stranger").pk
+    over = ask("users.grant_role", [stranger], {"role": ["user_admin"]}, actor=other, reason=reason)
     approving.refuse(over.pk, actor=admin, now=time_now(), note="Nobody knows this person.")
     return {"asked_by_me": mine.pk, "asked_of_me": theirs.pk, "asked_in_vain": over.pk}
 

@@ -19,6 +19,8 @@ from users.roles import Role
 
 pytestmark = pytest.mark.django_db
 
+QUERIES = {"waiting": 8, "over": 11}
+
 
 def client_of(user):
     client = Client()
@@ -155,6 +157,25 @@ def test_tabs_hold_what_waits_for_whom():
 
     assert (listed("waiting"), listed("asked")) == ([theirs.pk], [mine.pk])
     assert (listed("others"), listed("over")) == ([], [over.pk])
+
+
+@pytest.mark.parametrize("show", ["waiting", "over"])
+def test_queue_takes_as_many_queries_for_three_as_for_one(show, django_assert_num_queries):
+    boss, other = make_staff(Role.SUPER_ADMIN), make_staff(Role.SUPER_ADMIN)
+    client, url = client_of(boss), reverse("approvals:list")
+
+    def one_more():
+        run = role_for(make_user(), actor=other)
+        if show == "over":
+            approving.refuse(run.pk, actor=boss, now=now(), note="no")
+
+    one_more()
+    client.get(url)
+    for _more in range(2):
+        with django_assert_num_queries(QUERIES[show]):
+            assert client.get(url, {"show": show}).context["lines"]
+        one_more()
+        one_more()
 
 
 def test_navigation_counts_what_waits_for_the_reader():

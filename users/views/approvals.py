@@ -9,9 +9,9 @@ from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.execution import OperationRefused
@@ -24,11 +24,11 @@ from users.kept_forms import kept_form
 from users.requests import StaffRequest
 
 _LONGEST_NOTE = 500
-_SHOWN = {
-    "waiting": approvals.to_decide,
-    "asked": approvals.asked_by,
-    "others": approvals.of_others,
-    "over": approvals.over,
+_TABS = {
+    "waiting": gettext_lazy("For you to decide"),
+    "asked": gettext_lazy("Asked by you"),
+    "others": gettext_lazy("For others"),
+    "over": gettext_lazy("Over"),
 }
 
 
@@ -40,17 +40,11 @@ def queue(request: StaffRequest) -> HttpResponse:
     if unknown is not None:
         raise BadParameter(_("There is no filter named “%(name)s”.") % {"name": unknown[:40]})
     shown = request.GET.get("show", "waiting")
-    if shown not in _SHOWN:
+    if shown not in _TABS:
         raise BadParameter(_("“%(name)s” cannot be shown.") % {"name": shown[:40]})
     now = time_now()
-    found = {name: read(request.user, now) for name, read in _SHOWN.items() if name != "over"}
+    found = dict(zip(_TABS, approvals.waiting(request.user, now), strict=False))
     lines = found[shown] if shown in found else approvals.over(request.user, now)
-    labels = {
-        "waiting": _("For you to decide"),
-        "asked": _("Asked by you"),
-        "others": _("For others"),
-        "over": _("Over"),
-    }
     tabs = [
         {
             "label": label,
@@ -58,7 +52,7 @@ def queue(request: StaffRequest) -> HttpResponse:
             "current": name == shown,
             "count": len(found[name]) if name in found else "",
         }
-        for name, label in labels.items()
+        for name, label in _TABS.items()
     ]
     context = {"tabs": tabs, "lines": lines, "shown": shown}
     return render(request, "approvals/list.html", context)
@@ -109,8 +103,3 @@ def _decide(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     except OperationRefused as refusal:
         return _show(request, act_id, refusal=str(refusal), note=note)
     return redirect("approvals:one", act_id)
-
-
-def waiting_url(act_id: uuid.UUID) -> str:
-    """The page of what was asked for."""
-    return reverse("approvals:one", args=[act_id])

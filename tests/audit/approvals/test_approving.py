@@ -273,7 +273,8 @@ def test_colleagues_are_those_whose_approval_would_be_taken():
     target = make_staff(Role.SUPER_ADMIN)
     make_staff(Role.USER_ADMIN)
     run = large_gift([*make_users(1), target.pk], actor=boss)
-    assert approving.colleagues(run, approval_of(run), now=now()) == {other.pk: other.username}
+    able = approving.colleagues([approval_of(run)], now=now())
+    assert able == {run.pk: {other.pk: other.username}}
 
 
 # What is approved is what was asked for
