@@ -167,6 +167,12 @@ class TestDue:
             each.join()
         assert sum(done) == ExportFile.objects.count() == 1
 
+    def test_beat_that_saw_it_due_before_another_began_it_leaves_it(self):
+        schedule, due = keep(), at(2026, 11, 21, 6)
+        assert schedules._take(schedule.pk, due)
+        assert not schedules._take(schedule.pk, due)
+        assert ExportFile.objects.count() == 1
+
     def test_paused_one_rests_and_goes_on_at_its_next_hour(self):
         schedule = keep()
         schedules.pause(schedule, now=NOON)
