@@ -21,7 +21,7 @@ from audit.approval_policy import RUN
 from audit.execution import OperationRefused
 from audit.forms import OperationForm
 from audit.guards import HIGHEST_RANK, not_oneself, outranks
-from audit.models import Act, Receipt
+from audit.models import Act, Receipt, Run
 from audit.people import Actor
 from audit.procedures import Cap, Case, Change, Guard, Procedure, Receipts, Refusal
 
@@ -29,12 +29,23 @@ MOST_AT_ONCE = 1_000
 ON_MANY = "audit.act_on_many"
 UNDO_RUN = "audit.undo_run"
 UNDO_FOR = timedelta(days=30)
+MOST_UNASKED = 50  # so many, and somebody who does a grave act writes the number first
 
 
 class Danger(Enum):
     PLAIN = "plain"
     STEP_UP = "step-up"
     TWO_PERSON = "two-person"
+
+
+def never(_params: Mapping[str, Any]) -> bool:
+    """An act that takes nothing from anybody."""
+    return False
+
+
+def always(_params: Mapping[str, Any]) -> bool:
+    """An act that takes something from people, however it is done."""
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +61,7 @@ class Operation:
     ``also(params, ids, now)``: the permissions that these parameters and
     targets need beside its own. ``undone_as``: the permission that undoing what a colleague did
     needs beside its own, where that is an act of its own (who undoes a suspension lifts it).
-    """
+    ``grave(params)``: it takes something from people; a run of it on many asks for their number."""
 
     procedure: Procedure
     service: Callable[..., Receipts]
@@ -69,6 +80,7 @@ class Operation:
     caution: Callable[[Sequence[int], datetime], str] | None = None
     also: Callable[[Mapping[str, Any], Sequence[int], datetime], Sequence[str]] | None = None
     undone_as: str = ""
+    grave: Callable[[Mapping[str, Any]], bool] = never
     target: str = "user"
 
     @property
@@ -250,6 +262,13 @@ def why_not_undo(operation: Operation | None, act: Act, *, actor: Actor, now: da
     return ""
 
 
+def why_not_undo_yet(act: Act) -> str:
+    """Why an act cannot be undone before it has come to its end; empty when it has."""
+    if Run.objects.filter(pk=act.pk, state__in=(Run.State.RUNNING, Run.State.PAUSED)).exists():
+        return _("The run that does this is not over yet. Cancel it first, or wait for its end.")
+    return ""
+
+
 def did(actor: Actor, act: Act) -> bool:
     """Whether it was this actor. The system and service keys have no id, only their names."""
     if actor.pk is None:
@@ -275,11 +294,13 @@ def undo(
     """Undo an act: its inverse over its receipts. Targets whose state changed since are refused
     and listed.
 
-    Raises OperationRefused with the reason where it cannot be undone, ApprovalNeeded.
+    Raises OperationRefused with the reason where it cannot be undone, or only as a run, and
+    ApprovalNeeded.
     """
     with transaction.atomic():
         act = Act.objects.select_for_update(no_key=True).get(pk=act.pk)
-        if why := why_not_undo(operation, act, actor=actor, now=now):
+        why = why_not_undo(operation, act, actor=actor, now=now) or why_not_undo_yet(act)
+        if why := why or _why_only_as_a_run(act):
             raise OperationRefused(why)
         assert operation.inverse is not None
         changed = Receipt.objects.filter(act=act, outcome=Receipt.Outcome.CHANGED)
@@ -296,6 +317,11 @@ def undo(
             act_id=act_id,
             codes=operation.permissions_to_undo(act, actor),
         )
+
+
+def _why_only_as_a_run(act: Act) -> str:
+    words = _("%(users)s were changed. Undo it in the console, where that becomes a run.")
+    return words % {"users": users(act.changed)} if act.changed > MOST_AT_ONCE else ""
 
 
 def menus(
@@ -365,10 +391,10 @@ def require_run(operation: Operation, *, actor: Actor) -> None:
 
 
 def why_too_many(count: int) -> str:
-    """Why a selection of this size cannot be acted on at once; empty when it can."""
+    """Why so many cannot be acted on at once, but by a run; empty when they can."""
     if count <= MOST_AT_ONCE:
         return ""
     return _(
-        "%(count)s users are selected; at most %(most)s can be changed at once, "
-        "so that the act stands or falls as a whole. Narrow the selection."
+        "%(count)s users are selected; at most %(most)s can be changed at once. "
+        "More become a run, which is prepared and confirmed in the console."
     ) % {"count": f"{count:,}", "most": f"{MOST_AT_ONCE:,}"}

@@ -68,6 +68,8 @@ class Actor(Protocol):
         empty."""
         ...
 
+    def sees_only_own(self, code: str) -> bool: ...
+
 
 class Reader(Protocol):
     """Who reads a page, and how much of it they see."""
@@ -98,6 +100,9 @@ class System:
 
     def approved_for(self, code: str) -> str:
         return ""
+
+    def sees_only_own(self, code: str) -> bool:
+        return False
 
 
 SYSTEM = System()

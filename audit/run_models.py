@@ -7,6 +7,7 @@ import uuid
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Func, Value
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +24,7 @@ class Run(models.Model):
     ``token`` grows with each worker that takes the run up: one that lost its lease cannot write.
     ``batch``: how many targets the next step takes; less after one that failed.
     ``stalls``: how often in a row a worker took the run up and got nowhere.
+    ``number``: what people call it by, and what breaks ties in lists.
     """
 
     class State(models.TextChoices):
@@ -36,6 +38,11 @@ class Run(models.Model):
         HALTED = "halted", _("halted")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    number = models.BigIntegerField(
+        unique=True,
+        editable=False,
+        db_default=Func(Value("audit_run_number_seq"), function="nextval"),
+    )
     code = models.TextField()
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
@@ -101,7 +108,7 @@ class Run(models.Model):
                 name="run_due",
                 condition=models.Q(state__in=["previewing", "running"]),
             ),
-            models.Index(fields=["created_at", "id"], name="run_created"),
+            models.Index(fields=["created_at", "number"], name="run_created"),
             models.Index(fields=["owner", "created_at"], name="run_owner"),
         ]
 

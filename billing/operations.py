@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from audit.operations import Operation, whatever_is_asked
+from audit.operations import Operation, always, whatever_is_asked
 from billing import adjustments, services
 from billing.forms import AdjustCreditsForm, SetCreditsForm
 from billing.limits import within_credit_limits, within_credit_limits_of_setting
@@ -54,6 +54,10 @@ def _set_done(params: Mapping[str, Any], number: int) -> str:
     }
 
 
+def _takes(params: Mapping[str, Any]) -> bool:
+    return Decimal(params["delta"]) < 0
+
+
 ADJUST_CREDITS = Operation(
     procedure=adjustments.ADJUST_CREDITS,
     service=services.adjust_credits,
@@ -61,6 +65,7 @@ ADJUST_CREDITS = Operation(
     label=gettext_lazy("Adjust credits"),
     sentence=_sentence,
     done=_done,
+    grave=_takes,
     form=AdjustCreditsForm,
     icon="credits",
     cap=within_credit_limits,
@@ -73,6 +78,7 @@ SET_CREDITS = Operation(
     label=gettext_lazy("Set credits"),
     sentence=_set_sentence,
     done=_set_done,
+    grave=always,
     form=SetCreditsForm,
     icon="credits",
     needs_seen=True,

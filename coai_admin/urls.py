@@ -16,6 +16,7 @@ urlpatterns = [
     path("admin/", include("users.urls.pages")),
     path("admin/", include("users.urls.people")),
     path("admin/", include("users.urls.operate")),
+    path("admin/runs/", include("users.urls.runs")),
     path("admin/account/", include("users.urls.account")),
     path("admin/approvals/", include("users.urls.approvals")),
     path("admin/exports/", include("users.urls.exports")),

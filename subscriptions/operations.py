@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from audit.operations import Operation, whatever_is_asked
+from audit.operations import Operation, always, whatever_is_asked
 from subscriptions import lifecycle, services
 from subscriptions.forms import DAYS, ExtendForm, SetExpiryForm, SetTierForm
 from subscriptions.limits import a_few_days_unless_allowed
@@ -77,6 +77,14 @@ def _extend_done(params: Mapping[str, Any], number: int) -> str:
     return sentence % {"users": _users(number), "span": _span(params)}
 
 
+def _ends(params: Mapping[str, Any]) -> bool:
+    return bool(params["tier"] == 0)
+
+
+def _shortens(params: Mapping[str, Any]) -> bool:
+    return bool(params["amount"] < 0)
+
+
 SET_TIER = Operation(
     procedure=lifecycle.SET_TIER,
     service=services.set_tier,
@@ -84,6 +92,7 @@ SET_TIER = Operation(
     label=gettext_lazy("Set tier"),
     sentence=_set_tier_sentence,
     done=_set_tier_done,
+    grave=_ends,
     form=SetTierForm,
     icon="tiers",
     obstacles=whatever_is_asked(lifecycle.SET_TIER, lifecycle.why_no_other_tier),
@@ -95,6 +104,7 @@ EXTEND = Operation(
     label=gettext_lazy("Extend subscription"),
     sentence=_extend_sentence,
     done=_extend_done,
+    grave=_shortens,
     form=ExtendForm,
     icon="calendar",
     cap=a_few_days_unless_allowed,
@@ -107,6 +117,7 @@ SET_EXPIRY = Operation(
     label=gettext_lazy("Set end of subscription"),
     sentence=_set_expiry_sentence,
     done=_set_expiry_done,
+    grave=always,
     form=SetExpiryForm,
     icon="clock",
     obstacles=whatever_is_asked(lifecycle.SET_EXPIRY, lifecycle.why_no_other_end),

@@ -17,11 +17,12 @@ from django.urls import get_resolver
 from django.utils.timezone import now
 
 from audit import selection
-from audit.models import AuditEntry
+from audit.models import AuditEntry, Run
 from audit.people import SYSTEM
 from audit.registry import operations
 from tests import checksum
 from tests.api.conftest import in_session, make_service_key
+from tests.audit.runs.prepared import draft
 from tests.factories import NOON, make_staff, make_user, make_users
 from users import roles
 from users.checks import _views
@@ -90,6 +91,15 @@ ROUTES = {
     "admin/selections/<uuid:selection_id>/<operation:code>/": "audit.preview_many+CODE",
     "admin/acts/<uuid:act_id>/": "audit.inspect",
     "admin/acts/<uuid:act_id>/undo/": "audit.inspect+ACT",
+    "admin/runs/": "audit.inspect",
+    "admin/runs/<uuid:run_id>/": "audit.inspect",
+    "admin/runs/<uuid:run_id>/progress/": "audit.inspect",
+    "admin/runs/<uuid:run_id>/confirm/": "audit.run",
+    "admin/runs/<uuid:run_id>/pause/": "audit.cancel_run",
+    "admin/runs/<uuid:run_id>/resume/": "audit.cancel_run",
+    "admin/runs/<uuid:run_id>/cancel/": "audit.cancel_run",
+    "admin/runs/<uuid:run_id>/retry/": "audit.run",
+    "admin/runs/<uuid:run_id>/results/": "exports.download",
     "admin/audit/": "audit.inspect",
     "admin/audit/<int:entry_id>/": "audit.inspect",
     "admin/staff/": "users.inspect_staff",
@@ -248,6 +258,7 @@ def world():
         "selection_id": done.act_id,
         "key_id": make_service_key("users.browse").key.pk,
         "run_id": run.pk,
+        "uuid:run_id": draft([other]).pk,
         "key": "0" * 40,
         "token": "no-such-token",
         "code": "spam",
@@ -288,7 +299,9 @@ def come_in(principal, settings):
 def knock(route, code, method, world, headers, cookies):
     """What this principal gets at the door."""
     values = world | ({"code": code} if code else {})
-    address = "/" + re.sub(r"<\w+:(\w+)>", lambda found: str(values[found[1]]), route)
+    address = "/" + re.sub(
+        r"<(\w+:(\w+))>", lambda found: str(values.get(found[1], values[found[2]])), route
+    )
     client = Client(raise_request_exception=False)
     client.cookies = SimpleCookie({name: morsel.value for name, morsel in cookies.items()})
     body = {"content_type": "application/json", "data": "{}"} if route.startswith("api/") else {}
@@ -321,6 +334,7 @@ def test_principal_at_every_door(principal, world, settings):
         selection.pick(
             world["selection_id"], shown=[], picked=[world["user_id"]], owner=user, now=now()
         )
+        Run.objects.update(owner=user)
     before, wrong = checksum.database(), []
     for route, asks in ROUTES.items():
         several = "CODE" in asks

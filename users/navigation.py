@@ -59,6 +59,7 @@ NAVIGATION: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
         (
             Place(_("Home"), "home", "home", "users.browse"),
             Place(_("Users"), "users:list", "users", "users.browse"),
+            Place(_("Runs"), "runs:list", "runs", "audit.inspect"),
             Place(_("Views"), "views:list", "bookmark", "users.browse", part_of="users:list"),
             Place(
                 _("Import users"), "uploads:list", "import", "imports.users", part_of="users:list"

@@ -5,6 +5,7 @@ previewed whole, confirmed, and then worked off chunk by chunk by whichever work
 * ``steering``: what people do with it: confirm, pause, resume, cancel
 * ``asking``, ``approving``: two people for what one should not do alone
 * ``starting``: from the preview to the act
+* ``seeing``, ``listing``: who sees which runs, and the list of them
 * ``working``: what workers do with it: claim, step, set aside
 * ``targets``: the frozen ids
 * ``deeds``: what is done to a batch: in a preview, in an act, in an undo

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from audit import operations
@@ -73,7 +73,8 @@ def draft_undo(act: Act, *, actor: Actor, now: datetime) -> Run:
     """
     act = Act.objects.select_related("actor").get(pk=act.pk)  # as it is now
     operation = operation_of(act.code)
-    if why := operations.why_not_undo(operation, act, actor=actor, now=now):
+    why = operations.why_not_undo(operation, act, actor=actor, now=now)
+    if why := why or operations.why_not_undo_yet(act):
         raise OperationRefused(why)
     assert operation is not None
     return _draft(
@@ -126,7 +127,13 @@ def _draft(
     run.owner_id, run.owner_name = actor.pk, actor.username
     run.request_id, run.ip = circumstances.request_id(), circumstances.ip()
     run.created_at, run.expires_at = now, now + LIFE
-    run.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+    except IntegrityError as error:  # sent twice, at the same moment
+        if earlier := Run.objects.filter(pk=run.pk, owner=actor.pk).first():
+            return earlier
+        raise OperationRefused(_("This was sent before, by somebody else.")) from error
     run.total = freeze(run.pk)
     if not run.total:
         raise OperationRefused(_("Nobody is selected. Go back and tick some users."))

@@ -44,7 +44,9 @@ def _not_confirmed(run: Run, actor: Actor, now: datetime) -> str:
 
 
 def _not_steered(run: Run, actor: Actor) -> str:
-    if run.owner_id != actor.pk and not actor.may(CANCEL_ANY):
+    if run.owner_id == actor.pk:
+        return ""
+    if not actor.may(CANCEL_ANY) or actor.sees_only_own(CANCEL_ANY):
         return _("This is a colleague's run.")
     return ""
 

@@ -31,6 +31,7 @@ from coai_admin.console.listing import Reading
 # return, and the full-width forms that Chinese and Japanese spreadsheets treat alike. (PostgreSQL
 # cannot hold NUL in a text.)
 _DANGEROUS = tuple(ord(sign) for sign in "=+-@\t\n\r＝＋－＠")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _BLOCK = 64 * 1024
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}".encode()
 _UNTYPED = {Kind.TEXT, Kind.STATE}
@@ -162,8 +163,9 @@ def harmless(text: Any) -> Case:
 
 
 def harmless_text(text: str) -> str:
-    """The same for a text in our own hands."""
-    return f"'{text}" if text and ord(text[0]) in _DANGEROUS else text
+    """The same for a text in our own hands; what is a number stays one."""
+    begins = bool(text) and ord(text[0]) in _DANGEROUS
+    return f"'{text}" if begins and not _NUMBER.fullmatch(text) else text
 
 
 def _in(first: Any) -> Func:

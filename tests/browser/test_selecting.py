@@ -92,17 +92,18 @@ def test_all_that_match_are_selected_beyond_the_page(desk):
     expect_selected(desk, 60)
 
 
-def test_more_than_can_be_acted_on_are_selected_but_not_acted_on(desk):
+def test_more_than_are_changed_at_once_become_a_run(desk):
     make_users(1001)
     desk.goto(f"{USERS}?q=many")
     desk.get_by_role("checkbox", name="Select this page").check()
     wait_until_kept(desk)
     desk.get_by_role("button", name="Select all 1,001 that match").click()
     expect_selected(desk, "1,001")
-    bar = desk.locator("#selection")
-    expect(bar.get_by_role("button", name="Suspend…")).to_be_disabled()
-    expect(bar).to_contain_text("1,000")
-    expect(bar.get_by_role("button", name="Export")).to_be_enabled()
+    desk.locator("#selection").get_by_role("button", name="Adjust credits…").click()
+    expect(desk.get_by_role("link", name="1,001 selected users")).to_be_visible()
+    desk.get_by_label("Credits").fill("5")
+    desk.get_by_role("button", name="Count what would change for 1,001 users").click()
+    expect(desk.get_by_role("heading", name="Counting what would change")).to_be_visible()
 
 
 def test_bulk_adjustment_says_who_is_refused_and_why_and_is_undone(desk):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from audit.forms import OperationForm
-from audit.operations import Operation, by_deciding, users
+from audit.operations import Operation, always, by_deciding, users
 from coai_admin.console.templatetags.console import credits
 from users.models import User
 from users.profile import closing, naming, notes, services, tagging
@@ -119,6 +119,7 @@ CLOSE = Operation(
     label=gettext_lazy("Close account"),
     sentence=_close_sentence,
     done=_close_done,
+    grave=always,
     form=OperationForm,
     icon="close",
     obstacles=by_deciding(closing.CLOSE, gettext_lazy("Closed already.")),

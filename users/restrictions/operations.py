@@ -18,7 +18,7 @@ from audit.guards import (
     on_super_admins,
     outranks_or_is_approved,
 )
-from audit.operations import Operation, Reading
+from audit.operations import Operation, Reading, always
 from audit.procedures import ActContext, Case, Over, Refusal
 from users import accounts
 from users.accounts import Account
@@ -102,6 +102,7 @@ SUSPEND = Operation(
     label=gettext_lazy("Suspend"),
     sentence=_suspend_sentence,
     done=_suspend_done,
+    grave=always,
     form=SuspendForm,
     icon="suspend",
     guards=(not_oneself, outranks_or_is_approved, staff_only_by_super),

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audit.forms import OperationForm
-from audit.operations import Operation, by_deciding, users
+from audit.operations import Operation, always, by_deciding, users
 from users.sessions import reauthentication, services
 
 
@@ -35,6 +35,7 @@ END_SESSIONS = Operation(
     label=gettext_lazy("End sessions"),
     sentence=_end_sentence,
     done=_end_done,
+    grave=always,
     form=OperationForm,
     icon="sign-out",
     obstacles=by_deciding(reauthentication.END_SESSIONS, gettext_lazy("Not signed in anywhere.")),
@@ -46,6 +47,7 @@ REQUIRE_PASSWORD_CHANGE = Operation(
     label=gettext_lazy("Require a new password"),
     sentence=_require_sentence,
     done=_require_done,
+    grave=always,
     form=OperationForm,
     icon="lock",
     obstacles=by_deciding(reauthentication.REQUIRE_CHANGE, gettext_lazy("Required already.")),

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from audit.forms import OperationForm
 from audit.guards import not_oneself, on_super_admins, outranks_or_is_approved
-from audit.operations import Operation, by_deciding, users
+from audit.operations import Operation, always, by_deciding, users
 from audit.procedures import ActContext, Over
 from users import roles
 from users.roles import Role
@@ -56,6 +56,7 @@ GRANT_ROLE = Operation(
     label=gettext_lazy("Grant a role"),
     sentence=_grant_sentence,
     done=_grant_done,
+    grave=always,
     form=GrantRoleForm,
     icon="roles",
     cap=not_above_oneself,
@@ -71,6 +72,7 @@ REVOKE_ROLE = Operation(
     label=gettext_lazy("Revoke the role"),
     sentence=_revoke_sentence,
     done=_revoke_done,
+    grave=always,
     form=OperationForm,
     icon="minus",
     obstacles=by_deciding(staffing.REVOKE, gettext_lazy("Has no role.")),

@@ -19,9 +19,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from audit import operations, reports
 from audit.execution import AlreadyPerformed, ApprovalNeeded, OperationRefused
-from audit.models import Act, Approval, Receipt
+from audit.models import Act, Approval, Receipt, Run
 from audit.registry import operation_of
-from audit.runs import asking
+from audit.runs import asking, drafting
 from users import approvals
 from users.access import confirm_first, permission
 from users.models import User
@@ -82,7 +82,9 @@ def detail(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
         "more": max(0, receipts.count() - _ROWS),
         "outcome": outcome,
         "reasons": _refusals(act),
-        "why_not_undo": operations.why_not_undo(operation, act, actor=request.user, now=time_now()),
+        "run": Run.objects.filter(pk=act.pk).only("number", "state").first(),
+        "why_not_undo": operations.why_not_undo(operation, act, actor=request.user, now=time_now())
+        or operations.why_not_undo_yet(act),
         "undone_by": Act.objects.filter(undoes=act).first(),
     }
     return render(request, "users/act.html", context)
@@ -113,6 +115,8 @@ def undo(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     operation = operation_of(act.code)
     if operation is None or not request.user.may(act.code):
         raise PermissionDenied(_("Your role does not allow this."))
+    if act.changed > operations.MOST_AT_ONCE:
+        return _undo_by_a_run(request, act)
     here = reverse("operate:act", args=[act.pk])
     if ask := confirm_first(request, *operation.permissions_to_undo(act, request.user), back=here):
         return ask
@@ -163,6 +167,15 @@ def _ask_to_undo(request: StaffRequest, act: Act) -> HttpResponse:
         return render(request, "users/_operated.html", context)
     messages.info(request, text)
     return redirect("approvals:one", run.pk)
+
+
+def _undo_by_a_run(request: StaffRequest, act: Act) -> HttpResponse:
+    """An undo for many: counted first, then confirmed on its own page, which asks who it is."""
+    try:
+        run = drafting.draft_undo(act, actor=request.user, now=time_now())
+    except OperationRefused as refusal:
+        return _not_undone(request, act, str(refusal))
+    return redirect("runs:detail", run.pk)
 
 
 def _not_undone(request: StaffRequest, act: Act, why: str) -> HttpResponse:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied
+from django.db.models import Func
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -34,6 +35,7 @@ from users.kept_forms import kept_form
 from users.models import User
 from users.requests import StaffRequest
 from users.views.acts import announce, in_the_row, the_list
+from users.views.run_steps import prepare
 
 _PREVIEW_ROWS = 25
 
@@ -190,18 +192,23 @@ def one(request: StaffRequest, user_id: int, code: str) -> HttpResponse:
 def many(request: StaffRequest, selection_id: uuid.UUID, code: str) -> HttpResponse:
     """An operation on a selection of one's own."""
     operation = _permitted(request, code)
-    now = time_now()
-    selection = get_object_or_404(
-        Selection, pk=selection_id, owner=request.user, expires_at__gt=now
-    )
-    attempt = _attempt(request, operation, selection.ids)
+    selection, count = _own_selection(request, selection_id)
+    if operation.many and count > operations.MOST_AT_ONCE:
+        return prepare(request, operation, selection, count)
+    attempt = _attempt(request, operation, selection.ids if operation.many else ())
     attempt.selection = selection
-    attempt.refused = operations.why_too_many(len(selection.ids)) or (
-        "" if operation.many else _("This is done to one user at a time.")
-    )
-    if not selection.ids:
+    attempt.refused = "" if operation.many else _("This is done to one user at a time.")
+    if not count:
         attempt.refused = _("Nobody is selected. Go back and tick some users.")
     return _respond(request, attempt)
+
+
+def _own_selection(request: StaffRequest, selection_id: uuid.UUID) -> tuple[Selection, int]:
+    """A selection and how many are in it. A million ids stay in the database. Raises Http404."""
+    own = Selection.objects.filter(owner=request.user, expires_at__gt=time_now()).defer("ids")
+    sized = own.annotate(size=Func("ids", function="cardinality"))
+    selection: Any = get_object_or_404(sized, pk=selection_id)
+    return selection, selection.size
 
 
 def _permitted(request: StaffRequest, code: str) -> Operation:

@@ -215,11 +215,6 @@ class Picking:
     def elsewhere(self) -> int:
         return self.count - len(self.here)
 
-    @property
-    def too_many(self) -> str:
-        """Why nothing can be done with so many at once; empty when it can."""
-        return operations.why_too_many(self.count)
-
 
 def picking(
     request: StaffRequest,

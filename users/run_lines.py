@@ -1,0 +1,82 @@
+"""A run in one line: in lists, and beside other things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils.translation import gettext as _
+
+from audit.models import Run
+from audit.registry import operation_of
+
+State = Run.State
+_KINDS = {
+    State.PREVIEWING: "wait",
+    State.PREVIEWED: "info",
+    State.WAITING: "warn",
+    State.RUNNING: "wait",
+    State.PAUSED: "warn",
+    State.DONE: "good",
+    State.CANCELLED: "none",
+    State.HALTED: "bad",
+}
+
+
+def label(run: Run) -> str:
+    """What a run does, in a few words."""
+    operation = operation_of(run.code)
+    name = str(operation.label) if operation else run.code
+    return _("Undo: %(act)s") % {"act": name} if run.undoes_id else name
+
+
+def kind(run: Run) -> str:
+    """The kind of a run's state, for its colour and shape."""
+    return _KINDS[State(run.state)]
+
+
+def percent(run: Run) -> int:
+    """How much of a run is dealt with; 100 only when all is."""
+    return int(100 * run.cursor / run.total) if run.total else 0
+
+
+def took(run: Run) -> timedelta | None:
+    """How long a run that is over took, with its pauses."""
+    if run.started_at is None or run.finished_at is None:
+        return None
+    return run.finished_at - run.started_at
+
+
+def spoken(span: timedelta) -> str:
+    """``3 s``, ``4 min 10 s``, ``2 h 5 min``."""
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < 60:
+        return _("%(s)s s") % {"s": seconds}
+    if seconds < 3600:
+        return _("%(m)s min %(s)s s") % {"m": seconds // 60, "s": seconds % 60}
+    return _("%(h)s h %(m)s min") % {"h": seconds // 3600, "m": seconds % 3600 // 60}
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A run as a list shows it."""
+
+    run: Run
+
+    @property
+    def label(self) -> str:
+        return label(self.run)
+
+    @property
+    def kind(self) -> str:
+        return kind(self.run)
+
+    @property
+    def percent(self) -> int:
+        return percent(self.run)
+
+    @property
+    def took(self) -> str:
+        """How long it took; empty while it is not over."""
+        span = took(self.run)
+        return spoken(span) if span is not None else ""
