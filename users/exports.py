@@ -100,8 +100,9 @@ def left_today(actor: User, now: datetime, *, whole: bool = False) -> int | None
 def needs_approval(rows: QuerySet[Any], *, whole: bool) -> bool:
     """Whether the matrix asks for a second approver (``exports.users`` is 2 over 50,000 rows).
 
-    Until two people can approve, step-up stands in for that: the page asks it for every export with
-    whole addresses. Where nobody is there to ask, such an export is refused.
+    What two people approve are runs (``audit.runs.approving``), and an export is none: until it can
+    be approved, step-up stands in for that, which the page asks for every export with whole
+    addresses. Where nobody is there to ask, such an export is refused.
     """
     return whole and more_than(WHOLE_ROWS_OF_ONE, rows)
 
