@@ -117,6 +117,7 @@ PAGES = (
     Shot("tier", "/admin/tiers/2/"),
     Shot("reason-codes", "/admin/reason-codes/"),
     Shot("settings", "/admin/settings/"),
+    Shot("approvals", "/admin/approvals/"),
     Shot("reason-code", "/admin/reason-codes/code/spam/"),
     Shot("invitations", "/admin/staff/invitations/"),
     Shot("service-keys", "/admin/service-keys/"),
