@@ -24,7 +24,7 @@ from audit.models import Act, Run, RunChunk
 from audit.operations import MOST_UNASKED, Operation
 from audit.record import as_json
 from audit.registry import operation_of
-from audit.runs import deeds, steering
+from audit.runs import approving, deeds, steering
 from coai_admin.console.templatetags.console import signed_credits
 from users.models import User
 from users.run_lines import kind, label, percent, spoken, took
@@ -129,6 +129,11 @@ class Picture:
         if self.form is None or self.operation is None:
             return f"{self.label}: {operations.users(number)}"
         return self.operation.sentence(self.form.params, number)
+
+    @cached_property
+    def approval(self) -> tuple[str, ...]:
+        """Why it will wait for a second person once it is confirmed; empty where it will not."""
+        return approving.will_wait(self.run, actor=self.viewer, now=self.now)
 
     @property
     def title(self) -> str:

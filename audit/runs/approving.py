@@ -25,6 +25,7 @@ from audit.execution import OperationRefused
 from audit.models import Approval, Run
 from audit.operations import for_number
 from audit.people import Actor
+from audit.procedures import Over
 from audit.runs import targets
 from audit.runs.deeds import Deed, deed
 from audit.runs.starting import begin, counts
@@ -50,16 +51,35 @@ class Ending:
 def why_approval(run: Run, doing: Deed, *, actor: Actor, now: datetime) -> tuple[str, ...]:
     """Why a previewed run waits for a second person; empty where its owner may start it alone.
     Raises OperationRefused where it is over a cap and nobody could approve it."""
-    forecast = run.forecast or {}
-    codes = codes_of(run, doing, actor)
-    if run.undoes_id is not None:
-        return approval_policy.why(actor, codes, count=0, moved=Decimal(0), over=None)
-    cap = doing.operation.cap
+    cap = doing.operation.cap if run.undoes_id is None else None
     over = cap(doing.context(actor=actor, now=now), targets.everybody(run.pk)) if cap else None
     if over is not None and not over.approvable:
         raise OperationRefused(over.sentence)
-    moved = max(map(Decimal, forecast["moved"].values()), default=Decimal(0))
-    return approval_policy.why(actor, codes, count=run.total, moved=moved, over=over)
+    return _reasons(run, doing, actor, over)
+
+
+def will_wait(run: Run, *, actor: Actor, now: datetime) -> tuple[str, ...]:
+    """Why a previewed run would wait for a second person, for the page where it is confirmed; empty
+    also where it could not be confirmed at all. Looks at caps only where nothing else asks for
+    one, as they look at everybody."""
+    try:
+        doing = deed(run, actor=actor)
+        return _reasons(run, doing, actor, None) or why_approval(run, doing, actor=actor, now=now)
+    except (PermissionDenied, OperationRefused):
+        return ()
+
+
+def _reasons(run: Run, doing: Deed, actor: Actor, over: Over | None) -> tuple[str, ...]:
+    """Going back is never too far: an undo is asked for by its permissions alone."""
+    undoing = run.undoes_id is not None
+    moved = (run.forecast or {}).get("moved", {}).values()
+    return approval_policy.why(
+        actor,
+        codes_of(run, doing, actor),
+        count=0 if undoing else run.total,
+        moved=Decimal(0) if undoing else max(map(Decimal, moved), default=Decimal(0)),
+        over=over,
+    )
 
 
 def codes_of(run: Run, doing: Deed, actor: Actor) -> list[str]:

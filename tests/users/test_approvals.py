@@ -13,8 +13,9 @@ from audit.models import AuditEntry, Run
 from audit.runs import approving
 from tests import checksum
 from tests.audit.approvals.asked import LARGE, approval_of, large_gift, role_for, work
+from tests.audit.runs.prepared import previewed
 from tests.factories import make_staff, make_user, make_users
-from users import approvals
+from users import approvals, console_settings
 from users.roles import Role
 
 pytestmark = pytest.mark.django_db
@@ -205,6 +206,18 @@ def test_request_names_the_colleagues_who_can_approve():
     boss, other = make_staff(Role.SUPER_ADMIN), make_staff(Role.SUPER_ADMIN)
     page = look(client_of(boss), page_of(large_gift(actor=boss)))
     assert other.username in page
+
+
+def test_run_says_on_its_page_that_it_will_wait_that_it_waits_and_that_it_was_refused():
+    console_settings.shelf.known = {"approvals": {"users": 10, "credits": "100000"}}
+    boss, other = make_staff(Role.SUPER_ADMIN), make_staff(Role.SUPER_ADMIN)
+    run = previewed(make_users(11), actor=boss)
+    client, url = client_of(boss), reverse("runs:detail", args=[run.pk])
+    assert "Ask for approval: Add 5 credits to 11 users" in look(client, url)
+    client.post(reverse("runs:confirm", args=[run.pk]), {"reason": "an outage", "ticket": ""})
+    assert "Waiting for approval by a second person." in look(client, url)
+    approving.refuse(run.pk, actor=other, now=now(), note="not for this")
+    assert "not for this" in look(client, url)
 
 
 def test_audit_leads_to_the_request_before_there_is_an_act():
