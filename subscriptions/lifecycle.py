@@ -13,10 +13,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
+from audit.record import as_json
 from subscriptions import lives
 from subscriptions.lives import NEW, Line, Picture, Span
 from subscriptions.models import Event, Subscription
@@ -280,22 +282,26 @@ def _anchor(line: Line, ends_at: datetime) -> datetime:
 
 # Writing, and undoing
 
+_EVENTS = """COPY subscriptions_event (user_id, subscription_id, kind, at, actor_id, act_id, before,
+    after) FROM STDIN"""
+
 
 def _write(changes: Sequence[tuple[Picture, Change]], act: ActContext) -> dict[int, Any]:
     written = lives.write([(row, change.data[0]) for row, change in changes])
-    Event.objects.bulk_create(
-        Event(
-            user_id=row.target_id,
-            subscription_id=new.newest if new.newest is not None else row.newest,
-            kind=change.data[1],
-            at=act.now,
-            actor_id=act.actor.pk,
-            act_id=act.id,
-            before=change.before,
-            after=change.after,
-        )
-        for (row, change), new in zip(changes, written, strict=True)
-    )
+    with connection.cursor() as cursor, cursor.copy(_EVENTS) as copy:
+        for (row, change), new in zip(changes, written, strict=True):
+            copy.write_row(
+                (
+                    row.target_id,
+                    new.newest if new.newest is not None else row.newest,
+                    change.data[1].value,
+                    act.now,
+                    act.actor.pk,
+                    act.id,
+                    as_json(change.before),
+                    as_json(change.after),
+                )
+            )
     return {
         row.target_id: _way_back(row, new)
         for (row, _change_), new in zip(changes, written, strict=True)
