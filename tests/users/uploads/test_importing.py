@@ -266,20 +266,25 @@ def test_no_column_makes_staff_verifies_or_sets_a_password():
     assert found == {}
 
 
-def test_credits_over_the_caps_of_the_role_stop_the_import():
+def confirmed(text, **more):
+    upload = tried(text, **more)
+    return steering.confirm(upload.run_id, actor=upload.owner, now=now(), reason="x")
+
+
+def test_credits_over_the_caps_of_the_role_wait_for_a_second_person():
     owner = make_staff(Role.USER_ADMIN)
-    upload = tried("username,credits to add\nnew1,9000\nnew2,1001\n", owner=owner)
-    assert upload.run.state == Run.State.HALTED
-    assert "10,000" in upload.run.why
+    run = confirmed("username,credits to add\nnew1,9000\nnew2,1001\n", owner=owner)
+    assert run.state == Run.State.WAITING
+    assert any("10,000" in reason for reason in run.approval.reasons)
+    assert not User.objects.filter(username="new1").exists()
 
 
 def test_credits_booked_elsewhere_count_against_the_same_cap():
     owner = make_staff(Role.USER_ADMIN)
-    text = "username,credits to add\nnew{0},9000\n"
-    for number in range(11):
-        assert imported(text.format(number), owner=owner).changed == 1
-    upload = tried(text.format(99), owner=owner)
-    assert "1,000" in upload.run.why
+    adjust_credits([make_user().pk], actor=owner, delta=Decimal(95_000), reason="x")
+    run = confirmed("username,credits to add\nnew1,9000\n", owner=owner)
+    assert run.state == Run.State.WAITING
+    assert any("5,000" in reason for reason in run.approval.reasons)
 
 
 def test_every_role_that_imports_may_do_by_hand_what_its_columns_do():

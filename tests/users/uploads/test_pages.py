@@ -70,8 +70,9 @@ def test_way_from_a_file_to_its_users(client, owner):
     assert "The import is complete" in done.content.decode()
     assert User.objects.get(username="new1").country == "DE"
     upload.refresh_from_db()
-    assert reverse("operate:act", args=[upload.run_id]) in done.content.decode()
-    assert client.get(reverse("operate:act", args=[upload.run_id])).status_code == 200
+    assert reverse("runs:detail", args=[upload.run_id]) in done.content.decode()
+    for name in ("runs:detail", "operate:act"):
+        assert client.get(reverse(name, args=[upload.run_id])).status_code == 200
 
 
 def test_hostile_file_is_told_beside_the_field_and_not_kept(client, owner):
@@ -254,13 +255,13 @@ def test_files_in_every_state_are_shown(client, owner):
         state="refused", why="Too long."
     )
     imported("username\na4\n", owner=owner)
-    halted = tried("username,credits to add\na5,20000\n", owner=owner)
-    assert halted.run.state == Run.State.HALTED
+    waiting = tried("username,credits to add\na5,20000\n", owner=owner)
+    client.post(page_of(waiting), {"step": "confirm", "reason": "the shop"})
+    assert "Waiting for approval" in client.get(page_of(waiting)).content.decode()
     listed = client.get(LIST).content.decode()
     for words in ("columns to be named", "to be confirmed", "every row refused", "file refused"):
         assert words in listed
     for upload in Upload.objects.all():
         assert client.get(page_of(upload)).status_code == 200
     assert "nothing to import" in client.get(page_of(refused)).content.decode()
-    assert "10,000" in client.get(page_of(halted)).content.decode()
     assert now() > refused.created_at
