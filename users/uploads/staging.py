@@ -28,21 +28,18 @@ UPDATE users_uploadrow r SET target_id = u.id, name = u.username
    AND {same}
 """
 # Rows of which it is clear by now that nothing comes of them, and those that make somebody.
-_JUDGE = """
-UPDATE users_uploadrow r
-   SET problem = judged.problem, kind_of_problem = judged.problem,
-       is_new = judged.problem = '' AND r.target_id IS NULL
-  FROM (SELECT id, CASE
-            WHEN target_id IS NOT NULL AND %(mode)s = 'create' THEN %(exists)s
-            WHEN target_id IS NOT NULL THEN ''
-            WHEN %(mode)s = 'update' OR (%(match)s = 'id' AND values ? 'id') THEN %(nobody)s
-            WHEN NOT values ? 'username' THEN %(nameless)s
-            ELSE '' END AS problem
-          FROM users_uploadrow
-         WHERE upload_id = %(upload)s AND number BETWEEN %(first)s AND %(last)s AND problem = ''
-       ) AS judged
- WHERE r.id = judged.id
-"""
+_VERDICT = """CASE
+    WHEN target_id IS NOT NULL AND %(mode)s = 'create' THEN %(exists)s
+    WHEN target_id IS NOT NULL THEN ''
+    WHEN %(mode)s = 'update' OR (%(match)s = 'id' AND values ? 'id') THEN %(nobody)s
+    WHEN NOT values ? 'username' THEN %(nameless)s
+    ELSE '' END"""
+_JUDGE = f"""
+UPDATE users_uploadrow
+   SET problem = {_VERDICT}, kind_of_problem = {_VERDICT},
+       is_new = target_id IS NULL AND {_VERDICT} = ''
+ WHERE upload_id = %(upload)s AND number BETWEEN %(first)s AND %(last)s AND problem = ''
+"""  # noqa: S608 (put together from literals)
 _TWICE = """
 WITH keyed AS (
     SELECT id, number, {key} AS key FROM users_uploadrow
@@ -60,11 +57,8 @@ UPDATE users_uploadrow r
  WHERE r.id = keyed.id
 """
 _RESERVE = """
-UPDATE users_uploadrow r SET target_id = reserved.pk
-  FROM (SELECT id, nextval(pg_get_serial_sequence('users_user', 'id')) AS pk
-          FROM (SELECT id FROM users_uploadrow WHERE upload_id = %(upload)s AND is_new
-                 ORDER BY number) AS ordered) AS reserved
- WHERE r.id = reserved.id
+UPDATE users_uploadrow SET target_id = nextval(pg_get_serial_sequence('users_user', 'id'))
+ WHERE upload_id = %(upload)s AND is_new
 """
 _COUNT = """
 SELECT count(*), count(*) FILTER (WHERE problem <> ''),
@@ -118,13 +112,13 @@ def finish(upload: int) -> tuple[int, int, Decimal, list[int]]:
     }
     kind = _("Told twice in the file.")
     with connection.cursor() as cursor:
+        # What follows, and the run, must not be planned for the few rows there were before.
+        cursor.execute("ANALYZE users_uploadrow")
         for key, sentence in keys.items():
             cursor.execute(
                 _TWICE.format(key=key), {"upload": upload, "sentence": sentence, "kind": kind}
             )
         cursor.execute(_RESERVE, {"upload": upload})
-        # The run asks for the rows by the thousand, and must not be planned for a few.
-        cursor.execute("ANALYZE users_uploadrow")
         cursor.execute(_COUNT, {"upload": upload})
         rows, problems, credits, ids = cursor.fetchone()
     return rows, problems, credits, ids
