@@ -80,6 +80,7 @@ PAGES = (
     Shot("users-wide-name", "/admin/users/?q={wide_name}"),
     Shot("users-export", "/admin/users/export/"),
     Shot("exports", "/admin/exports/"),
+    Shot("uploads", "/admin/users/import/"),
     Shot("exports-schedule", "/admin/exports/schedules/new/?tier=1"),
     Shot("user", "/admin/users/{user}/"),
     Shot("user-credits", "/admin/users/{user}/?tab=credits"),

@@ -1,4 +1,5 @@
-"""Real Celery workers for measurements and tests of runs: started, stopped dead, killed."""
+"""Real Celery workers for measurements and tests of runs and uploads: started, stopped dead,
+killed."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from django.db import connection
 from coai_admin.celery import app
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
-TASK = "audit.tasks.work_runs"
+TASKS = ("audit.tasks.work_runs", "users.tasks.read_uploads")
 _HOLDER = """
 SELECT application_name FROM pg_stat_activity
  WHERE datname = current_database() AND application_name = ANY(%s) AND state <> 'idle'
@@ -90,7 +91,8 @@ class Crew:
         if time.monotonic() - self._told < 2:
             return
         self._told = time.monotonic()
-        app.send_task(TASK, queue=self.queue, expires=4)
+        for task in TASKS:
+            app.send_task(task, queue=self.queue, expires=4)
 
     def busy(self) -> Worker | None:
         """One that is in the middle of something; None when all wait."""
