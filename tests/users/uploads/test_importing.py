@@ -30,6 +30,7 @@ from users.restrictions import services
 from users.roles import Role
 from users.uploads import fields, lines, working
 from users.uploads.operations import CODE, IMPORT
+from users.uploads.rows import Parsed
 
 pytestmark = pytest.mark.django_db
 
@@ -456,6 +457,9 @@ def test_worker_that_lost_the_file_keeps_nothing_of_what_it_read():
     assert second.token == first.token + 1
     with pytest.raises(working.Lost):
         working._read(first)
+    with pytest.raises(working.Lost):  # also one that lost it in the middle
+        working._stage(first, [Parsed(2, "new1", "new1", {})], upload.options)
+    assert not UploadRow.objects.exists()
     working._read(second)
     upload.refresh_from_db()
     assert (upload.state, upload.rows) == (Upload.State.READ, 1)
