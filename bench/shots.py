@@ -20,14 +20,17 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.utils.timezone import now as time_now
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from audit.models import Act, AuditEntry, Selection
+from audit.models import Act, AuditEntry, Run, Selection
+from audit.registry import operations
+from audit.runs import drafting, steering, working
 from bench.report import Case, case
+from bench.shot_pages import NOBODY_THERE, PAGES, Shot
 from billing.services import adjust_credits
 from users.demo.loading import load_demo
 from users.models import User
@@ -44,97 +47,6 @@ _CHROMIUM_ARGUMENTS = ["--disable-gpu", "--disable-dev-shm-usage", "--no-first-r
 _WIDTHS = {1440: 900, 1024: 768, 390: 844}
 _SCHEMES = ("light", "dark")
 _WIDE_NAME = "漢字仮名交じり文の長い名前を持つ利用者さんです壱弐"
-
-
-class Shot(NamedTuple):
-    """A page: the picture's name, the address (``{user}`` and so on come from ``_places``), who
-    looks (nobody is signed in where ``role`` is empty), and what is clicked before."""
-
-    name: str
-    path: str
-    role: str = "super_admin"
-    clicks: tuple[str, ...] = ()
-    status: int = 200
-
-
-NOBODY_THERE = (
-    Shot("home", "/admin/"),
-    Shot("users", "/admin/users/"),
-    Shot("audit", "/admin/audit/"),
-    Shot("imports", "/admin/imports/"),
-)
-PAGES = (
-    Shot("sign-in", "/admin/account/sign-in/", ""),
-    Shot("home", "/admin/"),
-    Shot("home-support", "/admin/", "support"),
-    Shot("users", "/admin/users/"),
-    Shot("users-read-only", "/admin/users/", "read_only"),
-    Shot("users-support", "/admin/users/", "support"),
-    Shot("users-by-used", "/admin/users/?sort=-used"),
-    Shot("users-filters", "/admin/users/", clicks=("#filters-key",)),
-    Shot("users-menu", "/admin/users/", clicks=("tr:nth-child(3) .acts-key",)),
-    Shot("users-quick-look", "/admin/users/", clicks=("tr:nth-child(3) .look-key",)),
-    Shot("palette", "/admin/users/", clicks=("[data-palette-open]",)),
-    Shot("users-selected", "/admin/users/", clicks=("tr:nth-child(2) [data-pick]",)),
-    Shot("users-none-found", "/admin/users/?q=nobody-is-called-this"),
-    Shot("users-wide-name", "/admin/users/?q={wide_name}"),
-    Shot("users-export", "/admin/users/export/"),
-    Shot("exports", "/admin/exports/"),
-    Shot("uploads", "/admin/users/import/"),
-    Shot("exports-schedule", "/admin/exports/schedules/new/?tier=1"),
-    Shot("user", "/admin/users/{user}/"),
-    Shot("user-credits", "/admin/users/{user}/?tab=credits"),
-    Shot("user-access", "/admin/users/{user}/?tab=access"),
-    Shot("user-audit", "/admin/users/{user}/?tab=audit"),
-    Shot("user-read-only", "/admin/users/{user}/", "read_only"),
-    Shot("user-reveal", "/admin/users/{user}/reveal/", "support"),
-    Shot("user-suspended", "/admin/users/{suspended}/"),
-    Shot("user-wide-name", "/admin/users/{wide}/"),
-    Shot("user-wide-name-credits", "/admin/users/{wide}/?tab=credits"),
-    Shot("user-wide-name-access", "/admin/users/{wide}/?tab=access"),
-    Shot("user-acts", "/admin/users/{user}/acts/"),
-    Shot("adjust-credits", "/admin/users/{user}/billing.adjust_credits/"),
-    Shot("suspend", "/admin/users/{user}/users.suspend/"),
-    Shot("lift-restriction", "/admin/users/{suspended}/users.lift_restriction/"),
-    Shot("suspend-wide-name", "/admin/users/{wide}/users.suspend/"),
-    Shot("adjust-credits-many", "/admin/selections/{selection}/billing.adjust_credits/"),
-    Shot("suspend-many", "/admin/selections/{selection}/users.suspend/"),
-    Shot("act", "/admin/acts/{act}/"),
-    Shot("act-with-undo", "/admin/acts/{recent}/"),
-    Shot("user-new", "/admin/users/new/"),
-    Shot("staff", "/admin/staff/"),
-    Shot("staff-read-only", "/admin/staff/", "read_only"),
-    Shot("roles", "/admin/roles/"),
-    Shot("may", "/admin/roles/may/?actor=superadmin&act=users.suspend&users={user},superadmin"),
-    Shot("audit", "/admin/audit/"),
-    Shot("audit-support", "/admin/audit/", "support"),
-    Shot("audit-entry", "/admin/audit/{entry}/"),
-    Shot("imports", "/admin/imports/"),
-    Shot("user-subscription", "/admin/users/{user}/?tab=subscription"),
-    Shot("set-tier", "/admin/users/{user}/subscriptions.set_tier/"),
-    Shot("extend", "/admin/users/{user}/subscriptions.extend/"),
-    Shot("set-expiry", "/admin/users/{user}/subscriptions.set_expiry/"),
-    Shot("tiers", "/admin/tiers/"),
-    Shot("tier", "/admin/tiers/2/"),
-    Shot("reason-codes", "/admin/reason-codes/"),
-    Shot("settings", "/admin/settings/"),
-    Shot("approvals", "/admin/approvals/"),
-    Shot("reason-code", "/admin/reason-codes/code/spam/"),
-    Shot("invitations", "/admin/staff/invitations/"),
-    Shot("service-keys", "/admin/service-keys/"),
-    Shot("service-key-new", "/admin/service-keys/new/"),
-    Shot("api", "/admin/api/"),
-    Shot("views", "/admin/views/"),
-    Shot("query-words", "/admin/users/query/"),
-    Shot("own-account", "/admin/account/"),
-    Shot("own-second-factor", "/admin/account/second-factor/"),
-    Shot("own-second-factor-set-up", "/admin/account/second-factor/set-up/"),
-    Shot("own-password", "/admin/account/password/"),
-    Shot("own-sessions", "/admin/account/sessions/"),
-    Shot("bad-request", "/admin/users/?nonsense=1", status=400),
-    Shot("forbidden", "/admin/users/{user}/users.suspend/", "read_only", status=403),
-    Shot("not-found", "/admin/nothing-is-here/", status=404),
-)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -306,7 +218,44 @@ def _places() -> dict[str, str]:
         "act": _first(Act.objects.order_by("-changed")),
         "recent": _first(Act.objects.order_by("-created_at")),
         "entry": _first(AuditEntry.objects.filter(act_id__isnull=False).order_by("-pk")),
-        "selection": str(_selection(now).pk),
+        "selection": str(_selection(now, 40).pk),
+        **_runs(now),
+    }
+
+
+def _runs(now: datetime) -> dict[str, str]:
+    """Runs on everybody at every stage; those under way look as if a worker held them."""
+    chosen, boss = _selection(now, None), User.objects.get(role=Role.SUPER_ADMIN)
+    found = {
+        stage: drafting.draft(operations()[code], chosen, form, actor=boss, now=now).pk
+        for stage, code, form in (
+            ("previewed", "users.suspend", {"reason_code": ["spam"], "ends_at": ["3d"]}),
+            ("running", "billing.adjust_credits", {"delta": ["-25"]}),
+        )
+    }
+    few = drafting.draft_for(
+        operations()["subscriptions.extend"],
+        chosen.ids[:300],
+        {"amount": ["5"], "unit": ["days"]},
+        actor=boss,
+        now=now,
+    )
+    _work()
+    steering.confirm(few.pk, actor=boss, now=now, reason="The outage of Tuesday", ticket="OPS-118")
+    _work()
+    steering.confirm(found["running"], actor=boss, now=now, reason="Charged by mistake")
+    found["counting"] = drafting.draft(
+        operations()["users.tag"], chosen, {"add": ["met"]}, actor=boss, now=now
+    ).pk
+    held = {"lease_until": now + timedelta(hours=1), "pace": 31_250, "cursor": F("total") * 2 / 5}
+    half = {"state": "running", "started_at": now, "changed": F("total") / 3, "refused": 12}
+    Run.objects.filter(pk__in=[found["running"], found["counting"]]).update(**held)
+    Run.objects.filter(pk=found["running"]).update(**half)
+    found["done"] = few.pk
+    return {
+        "large_selection": str(chosen.pk),
+        "request": _first(Run.objects.filter(state="waiting")),
+        **{f"run_{stage}": str(pk) for stage, pk in found.items()},
     }
 
 
@@ -319,9 +268,16 @@ def _with_a_past(now: datetime) -> int:
     return max(found, key=lambda row: (min(times.get(row[0], 0), 2), row[1]))[0]
 
 
-def _selection(now: datetime) -> Selection:
-    """Forty users that the super admin picked."""
-    ids = list(User.objects.filter(role=Role.NONE).order_by("pk").values_list("pk", flat=True)[:40])
+def _work() -> None:
+    """Do what workers would do."""
+    while working.work():
+        pass
+
+
+def _selection(now: datetime, number: int | None) -> Selection:
+    """So many users that the super admin picked, or all of them."""
+    people = User.objects.filter(role=Role.NONE).order_by("pk").values_list("pk", flat=True)
+    ids = list(people[:number])
     owner = User.objects.get(role=Role.SUPER_ADMIN)
     return Selection.objects.create(owner=owner, ids=ids, expires_at=now + timedelta(hours=1))
 

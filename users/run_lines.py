@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
 from audit.models import Run
+from audit.people import Reader
 from audit.registry import operation_of
+from audit.runs import seeing
 
 State = Run.State
+_AT_HAND = 6
+MOVES = frozenset({State.PREVIEWING, State.RUNNING})
 _KINDS = {
     State.PREVIEWING: "wait",
     State.PREVIEWED: "info",
@@ -57,11 +62,33 @@ def spoken(span: timedelta) -> str:
     return _("%(h)s h %(m)s min") % {"h": seconds // 3600, "m": seconds % 3600 // 60}
 
 
+def progress(run: Run) -> str:
+    """``31,000 a second · 2 s left · 12 refused``; how fast only while workers are at it."""
+    parts = []
+    if run.pace and run.state in MOVES:
+        parts.append(_("%(n)s a second") % {"n": f"{round(run.pace):,}"})
+        left = timedelta(seconds=(run.total - run.cursor) / run.pace)
+        parts.append(_("%(span)s left") % {"span": spoken(left)})
+    for number, words in ((run.refused, _("%(n)s refused")), (run.failed, _("%(n)s failed"))):
+        if number:
+            parts.append(words % {"n": f"{number:,}"})
+    return " · ".join(parts)
+
+
 @dataclass(frozen=True, slots=True)
 class RunLine:
     """A run as a list shows it."""
 
     run: Run
+
+    @property
+    def moves(self) -> bool:
+        """Whether workers are at it."""
+        return self.run.state in MOVES
+
+    @property
+    def progress(self) -> str:
+        return progress(self.run)
 
     @property
     def label(self) -> str:
@@ -80,3 +107,20 @@ class RunLine:
         """How long it took; empty while it is not over."""
         span = took(self.run)
         return spoken(span) if span is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """What somebody should know of runs before they ask: see ``seeing.at_hand``."""
+
+    lines: Sequence[RunLine]
+
+    @property
+    def moves(self) -> bool:
+        """Whether workers are at one of them, so that a page looks again."""
+        return any(line.moves for line in self.lines)
+
+
+def at_hand(viewer: Reader, now: datetime) -> AtHand:
+    """The newest few of them."""
+    return AtHand([RunLine(run) for run in seeing.at_hand(viewer, now, limit=_AT_HAND)])

@@ -27,10 +27,9 @@ from audit.registry import operation_of
 from audit.runs import approving, deeds, steering
 from coai_admin.console.templatetags.console import signed_credits
 from users.models import User
-from users.run_lines import kind, label, percent, spoken, took
+from users.run_lines import MOVES, kind, label, percent, progress, spoken, took
 
 State = Run.State
-MOVES = frozenset({State.PREVIEWING, State.RUNNING})
 OVER = frozenset({State.DONE, State.CANCELLED, State.HALTED})
 _CAUTIONED = 10_000  # targets that a caution is read for: more take too long for a page
 
@@ -268,19 +267,7 @@ class Picture:
 
     @property
     def pace_text(self) -> str:
-        """``31,000 a second, 2 s left, 12 refused``."""
-        parts = []
-        if self.run.pace and self.moves:
-            parts.append(_("%(n)s a second") % {"n": f"{round(self.run.pace):,}"})
-            left = timedelta(seconds=(self.run.total - self.run.cursor) / self.run.pace)
-            parts.append(_("%(span)s left") % {"span": spoken(left)})
-        for number, words in (
-            (self.run.refused, _("%(n)s refused")),
-            (self.run.failed, _("%(n)s failed")),
-        ):
-            if number:
-                parts.append(words % {"n": f"{number:,}"})
-        return " · ".join(parts)
+        return progress(self.run)
 
     @property
     def took(self) -> str:

@@ -21,14 +21,10 @@ def visible(viewer: Reader) -> QuerySet[Run]:
     return Run.objects.filter(owner=viewer.pk)
 
 
-def under_way(viewer: Reader, *, limit: int) -> list[Run]:
-    """The newest runs that act now, or are paused; and one's own that are being counted."""
-    own = Q(owner=viewer.pk, state=Run.State.PREVIEWING)
+def at_hand(viewer: Reader, now: datetime, *, limit: int) -> list[Run]:
+    """The newest runs that act now or are paused; of one's own also those that are being counted,
+    and those that wait to be confirmed."""
+    counted = Q(state=Run.State.PREVIEWING) | Q(state=Run.State.PREVIEWED, expires_at__gt=now)
+    own = Q(owner=viewer.pk) & counted
     found = visible(viewer).filter(Q(state__in=UNDER_WAY) | own)
     return list(found.defer(*_LARGE).order_by("-created_at", "-number")[:limit])
-
-
-def to_confirm(viewer: Reader, now: datetime, *, limit: int) -> list[Run]:
-    """One's own runs that are counted and wait for a word, the newest first."""
-    ready = Run.objects.filter(owner=viewer.pk, state=Run.State.PREVIEWED, expires_at__gt=now)
-    return list(ready.defer("data", "forecast").order_by("-created_at", "-number")[:limit])

@@ -23,6 +23,7 @@ class Place(NamedTuple):
 SECOND_FACTOR = "/admin/account/second-factor/"
 USERS, ANA = "/admin/users/", "/admin/users/{ana}/"
 EXPORTS = "/admin/exports/"
+RUNS = "/admin/runs/"
 UPLOADS = "/admin/users/import/"
 FEW = f"{USERS}?q=person"  # fewer rows than a page has: looking at fifty takes time
 ADJUST = f"{ANA}billing.adjust_credits/"
@@ -203,6 +204,19 @@ PLACES = (
     Place("settings-read-only", "/admin/settings/", Role.READ_ONLY),
     Place("settings-credits", "/admin/settings/credits/support/"),
     Place("settings-approvals", "/admin/settings/approvals/"),
+    Place("runs", RUNS),
+    Place("runs-read-only", RUNS, Role.READ_ONLY),
+    Place("runs-none", RUNS, Role.SUPPORT),
+    Place("runs-none-match", f"{RUNS}?state=cancelled"),
+    Place("run-draft", "/admin/selections/{large_selection}/users.suspend/"),
+    Place("run-counting", f"{RUNS}{{run_counting}}/"),
+    Place("run-to-confirm", f"{RUNS}{{run_previewed}}/"),
+    Place("run-in-vain", f"{RUNS}{{run_vain}}/"),
+    Place("run-of-a-colleague", f"{RUNS}{{run_previewed}}/", Role.READ_ONLY),
+    Place("run-running", f"{RUNS}{{run_running}}/"),
+    Place("run-paused", f"{RUNS}{{run_paused}}/"),
+    Place("run-halted", f"{RUNS}{{run_halted}}/"),
+    Place("run-done", f"{RUNS}{{run_done}}/"),
     Place("approvals", "/admin/approvals/"),
     Place("approvals-mine", "/admin/approvals/?show=asked"),
     Place("approvals-over", "/admin/approvals/?show=over"),

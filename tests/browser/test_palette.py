@@ -30,7 +30,7 @@ def test_keys_find_a_user_choose_and_open(desk):
     crew = make_crew(3)
     desk.goto("/admin/")
     dialog, keys = open_palette(desk), desk.keyboard
-    expect(dialog.get_by_role("option", name="Users")).to_be_visible()
+    expect(dialog.get_by_role("option", name="Users", exact=True)).to_be_visible()
     keys.type("crew")
     options = dialog.get_by_role("option")
     expect(options).to_have_count(3)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.timezone import now as time_now
 
 from audit import selection
-from audit.models import AuditEntry, ExportFile
+from audit.models import AuditEntry, ExportFile, Run
 from audit.people import SYSTEM
 from audit.runs import approving
 from billing.services import adjust_credits, copy_statistics
@@ -20,6 +20,7 @@ from subscriptions import service_keys
 from subscriptions.loading import LoadedPeriod, LoadedSubscription, load_subscriptions
 from subscriptions.services import extend, set_expiry, set_tier
 from tests.audit.approvals.asked import ask
+from tests.audit.runs import prepared
 from tests.browser.conftest import session_of
 from tests.browser.letters import make_letters
 from tests.factories import make_key, make_session, make_staff, make_user, make_users
@@ -31,7 +32,7 @@ from users import saved_views
 from users.exporting import schedules, writing
 from users.exporting.schedules import Plan
 from users.import_models import ImportRun
-from users.models import ExportSchedule, Restriction, SecondFactorReset, Upload
+from users.models import ExportSchedule, Restriction, SecondFactorReset, Upload, User
 from users.profile.services import add_note, tag
 from users.restrictions import services
 from users.roles import Role
@@ -83,6 +84,7 @@ def make_world(folder):
         "view": make_views(admin, now).pk,
         **make_exports(admin, now),
         **make_approvals(admin, ana, wide),
+        **make_runs(admin),
         "imported": imported.pk,
         "importing": begin_import(now, imported).pk,
         "loser": reset.user_id,
@@ -102,6 +104,39 @@ def make_service_keys(now, admin):
     service_keys.find(works.token, now=now)
     service_keys.revoke(gone.key.pk, actor=admin, now=now)
     return works.key
+
+
+def make_runs(admin):
+    """Runs at every stage, on the crowd. Only those that are counting or running look as if a
+    worker held them."""
+    now = time_now()
+    crowd = list(User.objects.filter(role=Role.NONE).order_by("pk").values_list("pk", flat=True))
+    charge = {"data": {"delta": ["-1000"], "reason": [""]}, "actor": admin}
+    suspension = {
+        "code": "users.suspend",
+        "data": {"reason_code": ["spam"], "ends_at": ["3d"], "internal_note": [WIDE_NAME]},
+        "actor": admin,
+    }
+    previewed = prepared.previewed(crowd, **suspension)
+    vain = prepared.previewed(crowd[-2:], **charge)
+    done = prepared.finished(crowd[:20], code="users.tag", data={"add": ["met"]}, actor=admin)
+    stages = {
+        name: prepared.started(crowd, actor=admin) for name in ("running", "paused", "halted")
+    }
+    counting = prepared.draft(crowd, **suspension)
+    held = {"lease_until": now + DAY, "cursor": 20, "changed": 18, "refused": 2, "pace": 31_250}
+    half = {**held, "refusals": {"The account is closed.": 2}}
+    stop = {"lease_until": None, "finished_at": now, "why": "Your role does not allow this."}
+    for each, facts in (
+        (counting, held),
+        (stages["running"], half),
+        (stages["paused"], half | {"state": "paused", "lease_until": None}),
+        (stages["halted"], half | {"state": "halted", **stop}),
+    ):
+        Run.objects.filter(pk=each.pk).update(**facts)
+    found = {"counting": counting, "previewed": previewed, "vain": vain, "done": done, **stages}
+    large = prepared.select(range(1_000_000, 1_001_500), admin)
+    return {"large_selection": large.pk, **{f"run_{name}": one.pk for name, one in found.items()}}
 
 
 def make_approvals(admin, ana, wide):

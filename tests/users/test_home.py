@@ -12,14 +12,17 @@ from django.urls import reverse
 from django.utils.timezone import now as time_now
 
 from audit import operations
-from audit.models import Act, OutboxMessage
+from audit.models import Act, OutboxMessage, Run
 from audit.people import SYSTEM
 from audit.registry import operations as registered
 from billing import ledger, statistics
 from billing.models import Account
 from subscriptions.models import Period, Standing, Subscription
-from tests.factories import make_staff, make_user
-from users.models import User
+from tests.audit.approvals import asked
+from tests.audit.runs import prepared
+from tests.factories import make_staff, make_user, make_users
+from users import approvals
+from users.models import Session, User
 from users.restrictions import services
 from users.roles import ROLES, Role
 from users.table.views import STARTING
@@ -195,6 +198,59 @@ def test_undo_is_not_offered_for_what_one_may_not_do():
     assert reverse("operate:undo", args=[act]) not in home(signed_in(reader))
 
 
+# Runs
+
+
+def runs_at_hand(client):
+    return client.get(reverse("runs:now")).content.decode()
+
+
+def test_runs_under_way_are_shown_to_who_sees_all_and_to_their_owner():
+    admin, other = make_staff(Role.SUPER_ADMIN), make_staff(Role.USER_ADMIN)
+    run = prepared.started(make_users(2), actor=admin)
+    link = reverse("runs:detail", args=[run.pk])
+    for viewer, sees in ((admin, True), (other, True), (make_staff(Role.SUPPORT), False)):
+        client = signed_in(viewer)
+        assert (link in home(client)) is sees
+        assert (link in runs_at_hand(client)) is sees
+
+
+def test_previews_are_shown_to_who_prepared_them_while_they_hold():
+    admin = make_staff(Role.SUPER_ADMIN)
+    run = prepared.previewed(make_users(2), actor=admin)
+    assert "2 would change" in home(signed_in(admin))
+    assert "2 would change" not in home(signed_in(make_staff(Role.SUPER_ADMIN)))
+    Run.objects.filter(pk=run.pk).update(expires_at=time_now())
+    assert "2 would change" not in home(signed_in(admin))
+
+
+def test_home_without_runs_says_nothing_of_them_and_does_not_look_again():
+    admin = make_staff(Role.SUPER_ADMIN)
+    client = signed_in(admin)
+    prepared.finished(make_users(2), actor=admin)
+    assert "runs-now" not in home(client)
+    prepared.previewed(make_users(2), actor=admin)
+    assert 'id="runs-now"' in home(client)
+    assert "every 2s" not in runs_at_hand(client)
+    prepared.started(make_users(2), actor=admin)
+    assert "every 2s" in runs_at_hand(client)
+
+
+def test_looking_at_runs_does_not_prolong_the_session():
+    client = signed_in(make_staff(Role.SUPER_ADMIN))
+    long_ago = time_now() - timedelta(minutes=5)
+    Session.objects.update(seen_at=long_ago)
+    runs_at_hand(client)
+    assert Session.objects.get().seen_at == long_ago
+
+
+@pytest.mark.parametrize(("role", "told"), [(Role.SUPER_ADMIN, True), (Role.SUPPORT, False)])
+def test_requests_are_told_to_who_may_decide_them(role, told):
+    asked.large_gift(delta="150000")
+    approvals.shelf.forget()
+    assert ("waits for your approval" in home(signed_in(make_staff(role)))) is told
+
+
 # Effects that could not leave
 
 
@@ -245,11 +301,11 @@ def test_the_number_of_statements_is_known(crowd, django_assert_num_queries):
     client = signed_in(admin)
     suspend(make_user(), actor=admin)
     home(client)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         home(client)
     suspend(make_user(), actor=admin)
     suspend(make_user(), make_user(), actor=admin)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         home(client)
     assert User.objects.count() > 10
 

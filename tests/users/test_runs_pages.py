@@ -25,7 +25,7 @@ from tests.audit.runs.prepared import (
 )
 from tests.clients import step_down
 from tests.factories import make_staff, make_users
-from users.models import User
+from users.models import Session, User
 from users.roles import Role
 
 pytestmark = pytest.mark.django_db
@@ -185,8 +185,6 @@ def test_progress_is_the_bar_alone_until_the_state_changes(client, boss):
 
 
 def test_looking_at_progress_does_not_prolong_the_session(client, boss):
-    from users.models import Session
-
     run = draft(make_users(3), actor=boss)
     long_ago = now() - timedelta(minutes=5)
     Session.objects.update(seen_at=long_ago)

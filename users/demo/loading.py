@@ -20,7 +20,7 @@ from billing.statistics import copy_statistics
 from coai_admin.console import circumstances
 from subscriptions.loading import load_subscriptions
 from subscriptions.services import open_standings
-from users.demo import credits, desk, restricting, staffing
+from users.demo import asking, credits, desk, restricting, staffing
 from users.demo.people import YEARS, DemoPerson, Habit, make_people
 from users.demo.subscribing import subscriptions_of
 from users.models import User
@@ -78,6 +78,7 @@ def load_demo(number: int, *, now: datetime, seed: int = _SEED) -> Loaded:
         desk.note(restricting.notes_of(rng, people, now=now), ids, at_desk)
         desk.daily_work(rng, ids, at_desk, now=now)
         desk.remember(rng, ids, at_desk, now=now)
+        asking.ask_for_approval(ids, at_desk, now=now)
     desk.sign(number, now=now)
     copy_statistics(now=now, full=True)
     _analyze()

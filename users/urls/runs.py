@@ -7,6 +7,7 @@ from users.views import run_steps, runs
 app_name = "runs"
 urlpatterns = [
     path("", runs.index, name="list"),
+    path("now/", runs.now, name="now"),
     path("<uuid:run_id>/", runs.detail, name="detail"),
     path("<uuid:run_id>/progress/", runs.progress, name="progress"),
     path("<uuid:run_id>/confirm/", run_steps.confirm, name="confirm"),

@@ -14,10 +14,12 @@ from audit import operations, reports
 from audit.actions import Action
 from audit.registry import actions, operation_of
 from audit.reports import Deed
+from users import approvals
 from users.access import permission
 from users.models import User
 from users.requests import StaffRequest
 from users.roles import Role
+from users.run_lines import at_hand
 from users.waiting import waiting
 
 _ACTS = 6
@@ -43,10 +45,12 @@ def home(request: StaffRequest) -> HttpResponse:
         "customers": customers,
         "may_import": viewer.may("imports.inspect"),
         "waiting": list(waiting(viewer, now)) if customers else [],
+        "to_approve": approvals.shelf.waiting(viewer) if viewer.may(approvals.DECIDE) else 0,
         "undelivered": reports.undelivered(now) if viewer.may("settings.inspect") else None,
         "sees_all": not viewer.sees_only_own(reports.INSPECT),
     }
     if viewer.may(reports.INSPECT):
+        context["runs"] = at_hand(viewer, now)
         latest = reports.latest_acts(viewer, limit=_ACTS)
         context["mine"] = [_done(request, deed, now) for deed in latest.mine]
         context["everybody"] = [_done(request, deed, now) for deed in latest.everybody]

@@ -19,7 +19,7 @@ from users.access import permission, will_ask
 from users.kept_forms import kept_form
 from users.requests import StaffRequest
 from users.run_forms import ConfirmRunForm
-from users.run_lines import RunLine
+from users.run_lines import RunLine, at_hand
 from users.run_pictures import Picture
 from users.sessions.middleware import passive
 
@@ -42,6 +42,14 @@ def index(request: StaffRequest) -> HttpResponse:
         "only_own": request.user.sees_only_own(reports.INSPECT),
     }
     return render(request, "runs/list.html", context)
+
+
+@permission(reports.INSPECT)
+@passive
+@require_safe
+def now(request: StaffRequest) -> HttpResponse:
+    """What the home page shows of runs: those under way, and one's own that wait for a word."""
+    return render(request, "runs/_now.html", {"runs": at_hand(request.user, time_now())})
 
 
 @permission(reports.INSPECT)

@@ -24,9 +24,8 @@ def select(ids, owner):
 def draft(ids, *, code="billing.adjust_credits", data=None, actor=None):
     """A run that nobody looked at yet."""
     actor = actor or make_staff(Role.SUPER_ADMIN)
-    return drafting.draft(
-        operations()[code], select(ids, actor), data or GIFT, actor=actor, now=now()
-    )
+    form = GIFT if data is None else data
+    return drafting.draft(operations()[code], select(ids, actor), form, actor=actor, now=now())
 
 
 def worked(run):
