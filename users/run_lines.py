@@ -53,8 +53,10 @@ def took(run: Run) -> timedelta | None:
 
 
 def spoken(span: timedelta) -> str:
-    """``3 s``, ``4 min 10 s``, ``2 h 5 min``."""
+    """``under 1 s``, ``3 s``, ``4 min 10 s``, ``2 h 5 min``."""
     seconds = max(0, round(span.total_seconds()))
+    if not seconds:
+        return _("under 1 s")
     if seconds < 60:
         return _("%(s)s s") % {"s": seconds}
     if seconds < 3600:
