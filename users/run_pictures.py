@@ -117,7 +117,7 @@ class Picture:
         if self.form is None:
             return {}
         found: dict[str, Any] = json.loads(as_json(self.form.params))
-        return {name: value for name, value in found.items() if value not in (None, "", [])}
+        return found
 
     @cached_property
     def sentence(self) -> str:

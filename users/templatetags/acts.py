@@ -146,6 +146,8 @@ def change_value(context: template.Context, name: str, value: Any) -> str:
     words, a reason by its label (where it is a parameter with the code, by which people search)."""
     if value is None or value == "":
         return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(change_value(context, name, each) for each in value)
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, datetime):
@@ -168,6 +170,12 @@ def change_value(context: template.Context, name: str, value: Any) -> str:
         except InvalidOperation:
             return str(value)
     return str(value)
+
+
+@register.filter
+def filled(params: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The parameters of an act that somebody filled in: name and value."""
+    return [(name, value) for name, value in params.items() if value not in (None, "", [], ())]
 
 
 @register.simple_tag(takes_context=True)
