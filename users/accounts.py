@@ -38,6 +38,8 @@ class Account:
     suspended: bool
     sessions: int
     keys: int
+    email: str | None
+    email_verified_at: datetime | None
     restrictions: Sequence[Range[datetime]] = ()
     is_last: bool = False
 
@@ -76,6 +78,8 @@ def _people(ids: Any) -> QuerySet[Any, tuple[Any, ...]]:
         "suspended",
         "session_count",
         "key_count",
+        "email",
+        "email_verified_at",
         "holds",
     )
 
@@ -108,9 +112,10 @@ def _unlifted() -> QuerySet[Restriction]:
     return Restriction.objects.filter(user=OuterRef("pk"), lifted_at__isnull=True)
 
 
-def _why_closed(row: Account, now: datetime) -> str:
+def why_closed(row: Account, now: datetime) -> str:
+    """Why nothing is done to this account; empty where it is open."""
     return "" if row.closed_at is None else _("The account is closed.")
 
 
 # The obstacle of acts on people who can come back, whatever is asked of them.
-NOT_CLOSED = Reading(load, _why_closed)
+NOT_CLOSED = Reading(load, why_closed)

@@ -5,11 +5,12 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
-from audit import selection
+from audit import operations, selection
 from audit.people import SYSTEM
+from audit.registry import operations as registered
 from billing.adjustments import ADJUST_CREDITS
 from billing.services import adjust_credits
-from tests.factories import make_staff, make_users
+from tests.factories import make_staff, make_user, make_users
 from users.models import User
 from users.restrictions.forms import SuspendForm
 from users.roles import Role
@@ -78,3 +79,19 @@ def test_act_on_many_says_what_was_done(support):
 def test_list_counts_a_single_user_as_one(support):
     page = support.get(reverse("users:list")).content.decode()
     assert "<b>1</b> user</span>" in page
+
+
+def test_menu_greys_verifying_an_address_that_is_verified_or_missing():
+    boss = make_staff(Role.SUPER_ADMIN)
+    people = {
+        "The address is verified.": {"email_verified_at": now()},
+        "Has no email address.": {"email": None},
+        "": {},
+    }
+    verify = registered()["users.verify_email"]
+    for why, facts in people.items():
+        user = make_user()
+        User.objects.filter(pk=user.pk).update(email_verified_at=None)
+        User.objects.filter(pk=user.pk).update(**facts)
+        items = operations.menus([verify], [user.pk], actor=boss, now=now())
+        assert items[user.pk][0].refusal == why

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from audit.forms import OperationForm
-from audit.operations import Operation
-from users.accounts import NOT_CLOSED
+from audit.operations import Operation, Reading, users
+from users import accounts
+from users.accounts import NOT_CLOSED, Account
 from users.email import changing, verifying
 from users.email.forms import ChangeEmailForm
-
-
-def _users(number: int) -> str:
-    return ngettext("%(n)s user", "%(n)s users", number) % {"n": f"{number:,}"}
 
 
 def _change_sentence(params: Mapping[str, Any], number: int) -> str:
@@ -28,19 +26,19 @@ def _change_done(params: Mapping[str, Any], number: int) -> str:
 
 
 def _verify_sentence(params: Mapping[str, Any], number: int) -> str:
-    return _("Mark the address of %(users)s as verified") % {"users": _users(number)}
+    return _("Mark the address of %(users)s as verified") % {"users": users(number)}
 
 
 def _verify_done(params: Mapping[str, Any], number: int) -> str:
-    return _("Marked the address of %(users)s as verified.") % {"users": _users(number)}
+    return _("Marked the address of %(users)s as verified.") % {"users": users(number)}
 
 
 def _resend_sentence(params: Mapping[str, Any], number: int) -> str:
-    return _("Mail a verification link to %(users)s") % {"users": _users(number)}
+    return _("Mail a verification link to %(users)s") % {"users": users(number)}
 
 
 def _resend_done(params: Mapping[str, Any], number: int) -> str:
-    return _("A verification link goes out to %(users)s.") % {"users": _users(number)}
+    return _("A verification link goes out to %(users)s.") % {"users": users(number)}
 
 
 CHANGE_EMAIL = Operation(
@@ -55,6 +53,16 @@ CHANGE_EMAIL = Operation(
     many=False,
     obstacles=NOT_CLOSED,
 )
+
+
+def _why_not_verify(row: Account, now: datetime) -> str:
+    if why := accounts.why_closed(row, now):
+        return why
+    if row.email is None:
+        return _("Has no email address.")
+    return _("The address is verified.") if row.email_verified_at else ""
+
+
 VERIFY_EMAIL = Operation(
     procedure=verifying.VERIFY,
     service=verifying.verify_email,
@@ -64,7 +72,7 @@ VERIFY_EMAIL = Operation(
     done=_verify_done,
     form=OperationForm,
     icon="check",
-    obstacles=NOT_CLOSED,
+    obstacles=Reading(accounts.load, _why_not_verify),
 )
 RESEND_VERIFICATION = Operation(
     procedure=verifying.RESEND,
