@@ -1,5 +1,5 @@
-"""A run as people know it, under a real worker: preview, act, undo; the worker's memory; and the
-user table while it runs."""
+"""A run as people know it, under a real worker: preview, act, undo, cancelling; the worker's
+memory; and the user table while it runs."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ _LEASE = 20
 _PREVIEW = (15, 100_000)  # at most so many seconds for so many users; for fewer, no less
 _RUN = (600, 1_000_000)
 _MEMORY = 250  # MB
+_CANCEL = 5  # seconds
 _SLOWER = 2
 _SAMPLES = 40
 
@@ -45,6 +46,7 @@ def measure(ids: Sequence[int]) -> list[Case]:
         _wait(undo.pk, Run.State.PREVIEWING, workers)
         took_back, _table_meanwhile = _worked(undo, workers, viewer)
         memory = workers.memory()
+        stopped = _cancelled(ids, workers)
     _prove(given.pk, undo.pk, len(ids))
     number = len(ids)
     return [
@@ -52,6 +54,7 @@ def measure(ids: Sequence[int]) -> list[Case]:
         case(f"a run on {number:,}", took, "s", limit=_limit(_RUN, number)),
         case("users per second", number / took, "/s", better="higher"),
         case("its undo", took_back, "s", limit=_limit(_RUN, number)),
+        case("cancelling, until it stands still", stopped, "s", limit=_CANCEL),
         case("memory of the worker", memory, "MB", limit=_MEMORY),
         case("the user table meanwhile, p95", meanwhile, "ms", peer=normal, limit=_SLOWER),
     ]
@@ -87,6 +90,21 @@ def _confirm(run: Run) -> None:
     run = steering.confirm(run.pk, actor=actor(), now=time_now(), reason="a measurement")
     if run.state == Run.State.WAITING:
         approving.approve(run.pk, actor=actor("bench.second"), now=time_now())
+
+
+def _cancelled(ids: Sequence[int], workers: Crew) -> float:
+    """Seconds from the word to the moment after which nobody is changed any more."""
+    run = confirmed_gift(ids, workers)
+    while not Run.objects.values_list("cursor", flat=True).get(pk=run.pk):
+        workers.tell()
+        time.sleep(0.02)
+    began = time.monotonic()
+    steering.cancel(run.pk, actor=actor(), now=time_now())
+    took = time.monotonic() - began
+    cursor = Run.objects.values_list("cursor", flat=True).get(pk=run.pk)
+    time.sleep(1)
+    assert Run.objects.values_list("cursor", flat=True).get(pk=run.pk) == cursor
+    return took
 
 
 def _previewed(ids: Sequence[int], workers: Crew) -> tuple[Run, float]:
