@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from django.db.models import Q, QuerySet
 
 from audit.actions import Action
-from audit.models import Act, AuditEntry, AuditPersonal, OutboxMessage
+from audit.models import Act, AuditEntry, AuditPersonal, OutboxMessage, Run
 from audit.people import Reader
 from coai_admin.console.masks import HIDDEN, masked_email, masked_ip
 
@@ -56,12 +56,13 @@ class Line:
     @property
     def undoes(self) -> bool:
         """Whether it was done by undoing an earlier act."""
-        return self.act is not None and self.act.undoes_id is not None
+        own = self.act is not None and self.act.code == self.code
+        return own and self.act.undoes_id is not None  # type: ignore[union-attr]
 
     @property
     def others(self) -> int:
         """How many more were changed by the same act."""
-        return max(0, self.act.changed - 1) if self.act else 0
+        return max(0, self.act.changed - 1) if self.act and self.about_user else 0
 
     @property
     def about_user(self) -> bool:
@@ -92,6 +93,14 @@ def latest_about_user(user_id: int, viewer: Reader, *, limit: int) -> list[Line]
     """The newest entries about a user, newest first, in two statements."""
     newest = about_user(user_id, viewer).order_by("-created_at", "-id")
     return _lines(newest.select_related("personal")[:limit], viewer)
+
+
+def about_run(run: Run, viewer: Reader) -> list[Line]:
+    """What people did with a run, in the order in which they did it, as far as this person may read
+    it: asked for it, decided about it, paused it. Not what it did to users."""
+    entries = visible(viewer).filter(target_type="run", target_id=None, act_id=run.pk)
+    since = entries.filter(created_at__gte=run.created_at)
+    return _lines(since.select_related("personal").order_by("created_at", "id"), viewer)
 
 
 def of_act(act: Act, targets: Collection[int], viewer: Reader) -> dict[int | None, Line]:

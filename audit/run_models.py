@@ -18,10 +18,11 @@ class Run(models.Model):
     """A large act: its frozen targets, how far it is, and who works on it. ``id`` is the id of the
     act, which exists from the moment it starts. Written only by audit.runs.
 
-    ``data`` is the form as it was sent, judged again at ``created_at``; ``undoes`` and ``retries``
-    name the act that this one reverses, or whose refused targets it takes up again.
+    ``params`` are those of the act, as ``audit.frozen`` keeps them; ``undoes`` and ``retries`` name
+    the act that this one reverses, or whose refused targets it takes up again.
     ``cursor``: how many targets are dealt with, first in the preview, then in the act.
     ``token`` grows with each worker that takes the run up: one that lost its lease cannot write.
+    ``moved``: by how much the amounts of those who were changed moved, as in a forecast.
     ``batch``: how many targets the next step takes; less after one that failed.
     ``stalls``: how often in a row a worker took the run up and got nowhere.
     ``number``: what people call it by, and what breaks ties in lists.
@@ -48,7 +49,7 @@ class Run(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
     owner_name = models.TextField()
-    data = models.JSONField(default=dict)
+    params = models.JSONField(default=dict)
     reason = models.TextField(blank=True, default="")
     ticket = models.TextField(blank=True, default="")
     query = models.TextField(blank=True, default="")
@@ -67,6 +68,7 @@ class Run(models.Model):
     failed = models.PositiveBigIntegerField(default=0)
     refusals = models.JSONField(default=dict)
     forecast = models.JSONField(null=True)
+    moved = models.JSONField(default=dict)
     pace = models.FloatField(null=True)
 
     token = models.PositiveBigIntegerField(default=0)

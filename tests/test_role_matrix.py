@@ -92,6 +92,7 @@ ROUTES = {
     "admin/acts/<uuid:act_id>/": "audit.inspect",
     "admin/acts/<uuid:act_id>/undo/": "audit.inspect+ACT",
     "admin/runs/": "audit.inspect",
+    "admin/runs/now/": "audit.inspect",
     "admin/runs/<uuid:run_id>/": "audit.inspect",
     "admin/runs/<uuid:run_id>/progress/": "audit.inspect",
     "admin/runs/<uuid:run_id>/confirm/": "audit.run",

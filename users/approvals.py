@@ -17,13 +17,13 @@ from django.urls import reverse
 from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
 
+from audit import frozen
 from audit.execution import OperationRefused
 from audit.models import Approval, RunChunk
 from audit.operations import Operation
 from audit.people import Actor
 from audit.registry import operation_of
 from audit.runs import approving
-from audit.runs.deeds import form
 from users import mail, roles
 from users.mail import Letter
 from users.models import User
@@ -32,6 +32,7 @@ from users.roles import Role
 DECIDE = approving.DECIDE
 MOST_LETTERS = 20  # of one request; who is not written to finds it in the queue
 _SHOWN = 100
+_MOST_OPEN = 1_000  # that wait at once
 _FIRST = 10
 _FRESH_FOR = 5.0
 
@@ -64,8 +65,7 @@ class Request:
         run = self.approval.run
         if self.operation is None or run.undoes_id is not None:
             return {}
-        filled_in = form(run)
-        return filled_in.params if filled_in.is_valid() else {}
+        return frozen.thaw(run.params)
 
     @property
     def sentence(self) -> str:
@@ -205,7 +205,7 @@ def request(run_id: UUID, viewer: Actor, now: datetime) -> Request:
 def waiting(viewer: Actor, now: datetime) -> tuple[list[Request], list[Request], list[Request]]:
     """What waits for this person, what they asked for themselves, and what waits for others; the
     longest waiting first."""
-    found = _requests(list(_open(now)[:_SHOWN]), viewer, now)
+    found = _requests(list(_open(now)[:_MOST_OPEN]), viewer, now)
     own = [each for each in found if each.is_own]
     for_them = [each for each in found if viewer.pk in each.colleagues]
     others = [each for each in found if not each.is_own and viewer.pk not in each.colleagues]
@@ -239,7 +239,7 @@ class Shelf:
 
 def _numbers(now: datetime) -> dict[int, int]:
     found: dict[int, int] = {}
-    for able in approving.colleagues(list(_open(now)[:_SHOWN]), now=now).values():
+    for able in approving.colleagues(list(_open(now)[:_MOST_OPEN]), now=now).values():
         for pk in able:
             found[pk] = found.get(pk, 0) + 1
     return found

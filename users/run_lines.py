@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
-from audit.models import Run
+from audit.models import Act, Run
 from audit.people import Reader
 from audit.registry import operation_of
 from audit.runs import seeing
@@ -43,6 +43,24 @@ def kind(run: Run) -> str:
 def percent(run: Run) -> int:
     """How much of a run is dealt with; 100 only when all is."""
     return int(100 * run.cursor / run.total) if run.total else 0
+
+
+def how_far_undone(act: Act, undo: Act) -> str:
+    """What became of the undo of an act: done, under way, stopped."""
+    run = Run.objects.filter(pk=undo.pk).only("state", "cursor", "total").first()
+    if run is not None and run.state == State.RUNNING:
+        return _("This is being undone.")
+    if run is not None and run.state != State.DONE:
+        return _("Its undo stopped after %(done)s of %(total)s users, and can go on.") % {
+            "done": f"{run.cursor:,}",
+            "total": f"{run.total:,}",
+        }
+    if undo.changed < act.changed:
+        return _("This was undone for %(undone)s of %(changed)s users.") % {
+            "undone": f"{undo.changed:,}",
+            "changed": f"{act.changed:,}",
+        }
+    return _("This was undone.")
 
 
 def took(run: Run) -> timedelta | None:

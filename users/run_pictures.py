@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,17 +16,16 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from audit import operations
+from audit import frozen, operations, reports
 from audit.approval_policy import RUN
-from audit.forms import OperationForm
 from audit.models import Act, Run, RunChunk
 from audit.operations import MOST_UNASKED, Operation
-from audit.record import as_json
 from audit.registry import operation_of
-from audit.runs import approving, deeds, steering
+from audit.reports import Line
+from audit.runs import approving, drafting, steering
 from coai_admin.console.templatetags.console import signed_credits
 from users.models import User
-from users.run_lines import MOVES, kind, label, percent, progress, spoken, took
+from users.run_lines import MOVES, how_far_undone, kind, label, percent, progress, spoken, took
 
 State = Run.State
 OVER = frozenset({State.DONE, State.CANCELLED, State.HALTED})
@@ -104,20 +102,16 @@ class Picture:
         return self.run.state == State.PREVIEWED and self.now >= self.run.expires_at
 
     @cached_property
-    def form(self) -> OperationForm | None:
-        """What was filled in; None for an undo, and where it is not valid any more."""
-        if self.run.undoes_id is not None or self.operation is None:
-            return None
-        form = deeds.form(self.run)
-        return form if form.is_valid() else None
-
-    @cached_property
     def params(self) -> Mapping[str, Any]:
-        """The parameters, as an act's page shows them."""
-        if self.form is None:
-            return {}
-        found: dict[str, Any] = json.loads(as_json(self.form.params))
-        return found
+        """What was filled in; nothing for an undo."""
+        return frozen.thaw(self.run.params)
+
+    @property
+    def reason_needed(self) -> bool:
+        """Whether whoever confirms it says why: an act that is its own reason asks for none."""
+        if self.operation is None or self.run.undoes_id is not None:
+            return True
+        return bool(self.operation.form.base_fields["reason"].required)
 
     @cached_property
     def sentence(self) -> str:
@@ -125,9 +119,9 @@ class Picture:
         number = self._foreseen("changed")
         if self.run.undoes_id is not None:
             return _("Undo it for %(users)s") % {"users": operations.users(number)}
-        if self.form is None or self.operation is None:
+        if self.operation is None:
             return f"{self.label}: {operations.users(number)}"
-        return self.operation.sentence(self.form.params, number)
+        return self.operation.sentence(self.params, number)
 
     @cached_property
     def approval(self) -> tuple[str, ...]:
@@ -148,7 +142,7 @@ class Picture:
         from many, and each undo for many."""
         if self._foreseen("changed") <= MOST_UNASKED or self.operation is None:
             return False
-        return self.form is None or self.operation.grave(self.form.params)
+        return self.run.undoes_id is not None or self.operation.grave(self.params)
 
     @cached_property
     def caution(self) -> str:
@@ -210,6 +204,7 @@ class Picture:
         return bool(
             again
             and self.run.undoes_id is None
+            and self.retried_by is None
             and self.viewer.may(RUN)
             and self.viewer.may(self.run.code)
         )
@@ -225,8 +220,34 @@ class Picture:
         return Act.objects.select_related("undone_by", "actor").filter(pk=self.run.pk).first()
 
     @cached_property
+    def record(self) -> list[Line]:
+        """What people did with it, from asking for approval on."""
+        return reports.about_run(self.run, self.viewer)
+
+    @cached_property
     def undone_by(self) -> Act | None:
         return getattr(self.act, "undone_by", None)
+
+    @property
+    def undone(self) -> str:
+        """How far what it did was undone; empty where nobody did."""
+        return how_far_undone(self.act, self.undone_by) if self.act and self.undone_by else ""
+
+    @cached_property
+    def retried_by(self) -> Run | None:
+        """The run that took up again whom this one refused."""
+        return drafting.retry_of(self.run)
+
+    @property
+    def query(self) -> str:
+        """How its users were found, for those who may read whatever it may name."""
+        masked = not self.own and self.viewer.sees_masked("users.inspect")
+        return "" if masked else self.run.query
+
+    @property
+    def left(self) -> int:
+        """How many are not dealt with."""
+        return self.run.total - self.run.cursor
 
     @cached_property
     def why_not_undo(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -52,7 +52,7 @@ def why_approval(run: Run, doing: Deed, *, actor: Actor, now: datetime) -> tuple
     """Why a previewed run waits for a second person; empty where its owner may start it alone.
     Raises OperationRefused where it is over a cap and nobody could approve it."""
     cap = doing.operation.cap if run.undoes_id is None else None
-    over = cap(doing.context(actor=actor, now=now), targets.everybody(run.pk)) if cap else None
+    over = cap(doing.context(actor=actor, now=now), targets.Everybody(run)) if cap else None
     if over is not None and not over.approvable:
         raise OperationRefused(over.sentence)
     return _reasons(run, doing, actor, over)
@@ -72,14 +72,29 @@ def will_wait(run: Run, *, actor: Actor, now: datetime) -> tuple[str, ...]:
 def _reasons(run: Run, doing: Deed, actor: Actor, over: Over | None) -> tuple[str, ...]:
     """Going back is never too far: an undo is asked for by its permissions alone."""
     undoing = run.undoes_id is not None
-    moved = (run.forecast or {}).get("moved", {}).values()
+    foreseen = _largest((run.forecast or {}).get("moved", {}))
     return approval_policy.why(
         actor,
         codes_of(run, doing, actor),
         count=0 if undoing else run.total,
-        moved=Decimal(0) if undoing else max(map(Decimal, moved), default=Decimal(0)),
+        moved=Decimal(0) if undoing else foreseen,
         over=over,
     )
+
+
+def _largest(moved: Mapping[str, str]) -> Decimal:
+    return max(map(Decimal, moved.values()), default=Decimal(0))
+
+
+def why_too_much(run: Run, doing: Deed, *, actor: Actor) -> str:
+    """Why a run that one person started may not go on to have moved this much: people were changed
+    since it was counted. Empty where it may."""
+    if doing.approved or run.undoes_id is not None:
+        return ""
+    reasons = approval_policy.why(
+        actor, codes_of(run, doing, actor), count=0, moved=_largest(run.moved), over=None
+    )
+    return " ".join(reasons)
 
 
 def codes_of(run: Run, doing: Deed, actor: Actor) -> list[str]:
@@ -121,7 +136,7 @@ def digest(run: Run, codes: Sequence[str]) -> str:
     forecast = run.forecast or {}
     payload = {
         "code": run.code,
-        "data": run.data,
+        "params": run.params,
         "at": run.created_at,
         "owner": run.owner_id,
         "reason": run.reason,
@@ -142,11 +157,13 @@ def digest(run: Run, codes: Sequence[str]) -> str:
 
 def colleagues(approvals: Sequence[Approval], *, now: datetime) -> dict[uuid.UUID, dict[int, str]]:
     """Who may decide each of these, by run and id: staff who may do it themselves and rank no lower
-    than who asked, but not that person, nor anybody to whom it is done. Three statements."""
-    owners = {each.run.owner_id for each in approvals if each.run.owner_id is not None}
-    facts = people.look_up(owners)
-    ranks = [facts[pk].rank if (pk := each.run.owner_id) in facts else 0 for each in approvals]
-    asked = [([DECIDE, *each.codes], rank) for each, rank in zip(approvals, ranks, strict=True)]
+    than who asked, but not that person, nor anybody to whom it is done. Two statements; none where
+    there are no requests."""
+    if not approvals:
+        return {}
+    asked = [
+        ([DECIDE, *each.codes], each.run.owner.rank if each.run.owner else 0) for each in approvals
+    ]
     found = people.approvers(asked, now=now)
     able = {pk for some in found for pk in some}
     barred = targets.those_in([each.run_id for each in approvals], able)

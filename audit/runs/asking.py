@@ -48,8 +48,11 @@ def ask_for(
 
 @transaction.atomic
 def ask_to_undo(act: Act, *, actor: Actor, now: datetime, reason: str) -> Run:
-    """The same for undoing an act on up to 1,000 users."""
-    run = drafting.draft_undo(act, actor=actor, now=now)
+    """The same for undoing an act on up to 1,000 users. Asked twice, it is one request."""
+    run_id = uuid.uuid5(act.pk, f"undone by {actor.pk}")
+    run = drafting.draft_undo(act, actor=actor, now=now, run_id=run_id)
+    if run.previewed_at is not None:
+        return run
     return _ask(run, actor=actor, now=now, reason=reason, ticket="", seen=None)
 
 

@@ -8,12 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from audit import execution, operations
+from audit import execution, frozen, operations
 from audit.execution import OperationRefused
-from audit.forms import OperationForm
 from audit.models import Approval, Receipt, Run
 from audit.operations import Operation
 from audit.people import Actor
@@ -97,8 +95,8 @@ class Deed:
 def deed(run: Run, *, actor: Actor) -> Deed:
     """What ``run`` does, as long as its owner may still do it.
 
-    Raises PermissionDenied (the role) and OperationRefused (the act, or what was filled in, is not
-    possible any more) with the sentence that people read.
+    Raises PermissionDenied (the role) and OperationRefused (there is no such act any more) with the
+    sentence that people read.
     """
     operation = operation_of(run.code)
     if operation is None:
@@ -109,25 +107,8 @@ def deed(run: Run, *, actor: Actor) -> Deed:
         if operation.inverse is None:
             raise OperationRefused(_("This act has no undo."))
         return Deed(run, operation, operation.inverse, {"act": run.undoes_id}, _is_approved(run))
-    filled_in = form(run)
-    if not filled_in.is_valid():
-        [(name, errors), *_rest] = filled_in.errors.items()
-        raise OperationRefused(f"{name}: {errors[0]}")
-    return Deed(run, operation, operation.procedure, filled_in.params, _is_approved(run))
+    return Deed(run, operation, operation.procedure, frozen.thaw(run.params), _is_approved(run))
 
 
 def _is_approved(run: Run) -> bool:
     return Approval.objects.filter(run=run, decision=Approval.Decision.APPROVED).exists()
-
-
-def form(run: Run) -> OperationForm:
-    """The form of a run as it was sent, judged at the moment it was: "in 3 days" counts from
-    then."""
-    data = QueryDict(mutable=True)
-    for name, values in run.data.items():
-        data.setlist(name, values)
-    # The reason may be written later, when the run is confirmed.
-    data.setdefault("reason", run.reason or "-")
-    operation = operation_of(run.code)
-    assert operation is not None
-    return operation.form(data, now=run.created_at)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from audit import operations
+from audit import frozen, operations
 from audit.execution import OperationRefused
 from audit.models import Act, Receipt, Run, Selection
 from audit.operations import Operation
@@ -19,6 +21,7 @@ from audit.runs import targets
 from coai_admin.console import circumstances
 
 LIFE = timedelta(hours=24)
+_ENDED = (Run.State.CANCELLED, Run.State.HALTED)
 _AGAIN = (Receipt.Outcome.REFUSED, Receipt.Outcome.FAILED)
 Form = Mapping[str, Sequence[str]]
 
@@ -33,15 +36,19 @@ def draft(
     run_id: uuid.UUID | None = None,
 ) -> Run:
     """A run of ``operation`` on all that are selected now. ``data``: the operation's form, name by
-    name, as it was sent and found valid. ``run_id``: chosen when the form was shown, so that
-    sending it twice makes one run.
+    name, as it was sent; what it means is decided now. ``run_id``: chosen when the form was shown,
+    so that sending it twice makes one run.
 
     Raises PermissionDenied and OperationRefused.
     """
     return _draft(
         operation,
         lambda run: targets.freeze_selection(run, selection.pk),
-        Run(pk=run_id or uuid.uuid4(), data=dict(data), query=selection.query),
+        Run(
+            pk=run_id or uuid.uuid4(),
+            params=_params(operation, data, now=now),
+            query=selection.query,
+        ),
         actor=actor,
         now=now,
     )
@@ -60,13 +67,13 @@ def draft_for(
     return _draft(
         operation,
         lambda run: targets.freeze_ids(run, ids),
-        Run(pk=run_id or uuid.uuid4(), data=dict(data)),
+        Run(pk=run_id or uuid.uuid4(), params=_params(operation, data, now=now)),
         actor=actor,
         now=now,
     )
 
 
-def draft_undo(act: Act, *, actor: Actor, now: datetime) -> Run:
+def draft_undo(act: Act, *, actor: Actor, now: datetime, run_id: uuid.UUID | None = None) -> Run:
     """A run that undoes an act for everybody whom it changed and who was not changed since.
 
     Raises OperationRefused where the act cannot be undone by this actor.
@@ -80,7 +87,7 @@ def draft_undo(act: Act, *, actor: Actor, now: datetime) -> Run:
     return _draft(
         operation,
         lambda run: targets.freeze_receipts(run, act.pk, [Receipt.Outcome.CHANGED]),
-        Run(undoes=act),
+        Run(pk=run_id or uuid.uuid4(), undoes=act),
         actor=actor,
         now=now,
     )
@@ -97,18 +104,41 @@ def draft_retry(run: Run, *, actor: Actor, now: datetime) -> Run:
         raise OperationRefused(_("Nobody was refused; there is nothing to do again."))
     if run.undoes_id is not None:
         raise OperationRefused(_("An undo is tried once."))
+    if later := retry_of(run):
+        raise OperationRefused(
+            _("Those were tried again already, by run %(number)s.") % {"number": later.number}
+        )
     operation = operation_of(run.code)
     assert operation is not None
     return _draft(
         operation,
         lambda made: targets.freeze_receipts(made, run.pk, _AGAIN),
-        Run(data=run.data, query=run.query, retries_id=run.pk),
+        Run(params=run.params, query=run.query, retries_id=run.pk),
         actor=actor,
         now=now,
     )
 
 
+def retry_of(run: Run) -> Run | None:
+    """The run that took up again whom this one refused, once it has begun; None where none did."""
+    begun = Run.objects.filter(retries_id=run.pk, started_at__isnull=False)
+    return begun.only("pk", "number").first()
+
+
 OVER = (Run.State.DONE, Run.State.CANCELLED, Run.State.HALTED)
+
+
+def _params(operation: Operation, data: Form, *, now: datetime) -> dict[str, Any]:
+    """What was filled in, as it is kept. The reason is written later, when the run is confirmed."""
+    sent = QueryDict(mutable=True)
+    for name, values in data.items():
+        sent.setlist(name, values)
+    sent["reason"] = sent.get("reason") or "-"
+    form = operation.form(sent, now=now)
+    if not form.is_valid():
+        [(name, errors), *_rest] = form.errors.items()
+        raise OperationRefused(f"{name}: {errors[0]}")
+    return frozen.freeze(form.params)
 
 
 @transaction.atomic
@@ -122,7 +152,9 @@ def _draft(
 ) -> Run:
     operations.require_run(operation, actor=actor)
     if earlier := Run.objects.filter(pk=run.pk, owner=actor.pk).first():
-        return earlier
+        if earlier.state not in _ENDED:
+            return earlier
+        run.pk = uuid.uuid4()  # sent again after it was cancelled or refused: meant anew
     run.code = operation.code
     run.owner_id, run.owner_name = actor.pk, actor.username
     run.request_id, run.ip = circumstances.request_id(), circumstances.ip()

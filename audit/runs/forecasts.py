@@ -43,20 +43,29 @@ def grown(
             if each.refusal is not None
         ][: max(0, FIRST - len(known["refused"]))]
     )
-    totals, moved = _amounts(known["totals"]), _amounts(known["moved"])
+    totals = _amounts(known["totals"])
     for each in receipts:
         for name, change in each.moves:
             totals[name] = totals.get(name, Decimal(0)) + change
-            moved[name] = moved.get(name, Decimal(0)) + abs(change)
     found = {
         "first": [_without(personal, each) for each in first],
         "refused": refused,
         "totals": totals,
-        "moved": moved,
+        "moved": moved(known["moved"], receipts),
         "codes": sorted({*known["codes"], *codes}),
     }
     grown: dict[str, Any] = json.loads(as_json(found))
     return grown
+
+
+def moved(known: Mapping[str, str], receipts: Sequence[TargetReceipt]) -> dict[str, str]:
+    """How much of each number moved in all, both ways added up, as decimal digits: ``known``, and
+    what these receipts say."""
+    found = _amounts(known)
+    for each in receipts:
+        for name, change in each.moves:
+            found[name] = found.get(name, Decimal(0)) + abs(change)
+    return {name: str(amount) for name, amount in found.items()}
 
 
 def _amounts(digits: Mapping[str, str]) -> dict[str, Decimal]:

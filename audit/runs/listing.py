@@ -62,7 +62,7 @@ class RunFilters(Filters):
 
 
 def _facts(numbers: Sequence[int], *_context: Any) -> list[Listed]:
-    runs = Run.objects.filter(number__in=numbers).defer("data", "forecast", "refusals")
+    runs = Run.objects.filter(number__in=numbers).defer("params", "forecast", "refusals")
     return [Listed(run.number, run) for run in runs]
 
 

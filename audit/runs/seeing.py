@@ -11,7 +11,7 @@ from audit.models import Run
 from audit.people import Reader
 
 UNDER_WAY = (Run.State.RUNNING, Run.State.PAUSED)
-_LARGE = ("data", "forecast", "refusals")
+_LARGE = ("params", "forecast", "refusals")
 
 
 def visible(viewer: Reader) -> QuerySet[Run]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from audit import record
@@ -20,18 +21,31 @@ def begin(run: Run, doing: Deed, *, actor: Actor, now: datetime) -> None:
     """Let workers take the run up: the act is on record from here on, with ``actor`` as who does
     it. What was counted stays in the forecast. The caller holds the run's row and has judged all.
 
-    Raises OperationRefused where it undoes what somebody undid already.
+    Raises OperationRefused where somebody undid, or tried again, the same already.
     """
-    if run.undoes_id is not None:
-        Act.objects.select_for_update(no_key=True).get(pk=run.undoes_id)
-        if Act.objects.filter(undoes=run.undoes_id).exists():
-            raise OperationRefused(_("It was undone already."))
+    if (earlier := run.undoes_id or run.retries_id) is not None:
+        Act.objects.select_for_update(no_key=True).get(pk=earlier)
+        if why := _why_not_again(run):
+            raise OperationRefused(why)
     record.begin(doing.context(actor=actor, now=now), personal=doing.procedure.personal)
     run.forecast = {**(run.forecast or {}), "counts": counts(run), "refusals": run.refusals}
     run.changed = run.unchanged = run.refused = run.failed = run.cursor = 0
-    run.refusals, run.batch, run.stalls, run.pace = {}, CHUNK, 0, None
+    run.refusals, run.moved, run.batch, run.stalls, run.pace = {}, {}, CHUNK, 0, None
     run.state, run.started_at, run.lease_until = Run.State.RUNNING, now, None
     run.save()
+
+
+def _why_not_again(run: Run) -> str:
+    """Why this undo or retry comes too late, or too early; asked under the lock of its act."""
+    if run.undoes_id is not None and Act.objects.filter(undoes=run.undoes_id).exists():
+        return _("It was undone already.")
+    begun = Run.objects.filter(retries_id=run.retries_id, started_at__isnull=False)
+    if run.retries_id is not None and begun.exists():
+        return _("Those were tried again already.")
+    of_act = Run.objects.filter(Q(pk=run.undoes_id) | Q(pk=run.retries_id))
+    if of_act.filter(state__in=(Run.State.RUNNING, Run.State.PAUSED)).exists():
+        return _("The run that does this goes on again. Wait for its end.")
+    return ""
 
 
 def counts(run: Run) -> dict[str, int]:

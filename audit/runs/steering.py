@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 
 from audit import record
 from audit.execution import OperationRefused
-from audit.models import Run
+from audit.models import Act, Run
+from audit.operations import UNDO_FOR
 from audit.people import Actor
 from audit.runs import approving, starting
 from audit.runs.deeds import deed
@@ -21,6 +22,7 @@ from coai_admin.console import circumstances
 
 _OWN = (Run.State.PREVIEWING, Run.State.PREVIEWED, Run.State.WAITING)
 _STARTED = (Run.State.RUNNING, Run.State.PAUSED)
+_STOPPED = (Run.State.PAUSED, Run.State.CANCELLED, Run.State.HALTED)
 CONFIRM, PAUSE, RESUME, CANCEL = "confirm", "pause", "resume", "cancel"
 CANCEL_ANY = "audit.cancel_run"
 _REMEMBERED = timedelta(days=30)
@@ -58,8 +60,15 @@ def _not_paused(run: Run, actor: Actor, now: datetime) -> str:
 
 
 def _not_resumed(run: Run, actor: Actor, now: datetime) -> str:
-    if run.state != Run.State.PAUSED:
+    if run.state not in _STOPPED or run.started_at is None:
         return _("This run is not paused.")
+    if run.cursor >= run.total:
+        return _("Nobody is left of this run.")
+    if run.state != Run.State.PAUSED:
+        if run.started_at + UNDO_FOR <= now:
+            return _("A run that was stopped goes on for 30 days.")
+        if Act.objects.filter(undoes=run.pk).exists():
+            return _("What it had done was undone.")
     return _not_steered(run, actor)
 
 
@@ -100,7 +109,8 @@ def pause(run_id: uuid.UUID, *, actor: Actor, now: datetime) -> Run:
 
 
 def resume(run_id: uuid.UUID, *, actor: Actor, now: datetime) -> Run:
-    """Go on where it was paused. Raises OperationRefused."""
+    """Go on where it was paused, or where it was cut off: nobody is dealt with twice. Raises
+    OperationRefused."""
     return _turn("audit.resume_run", run_id, RESUME, Run.State.RUNNING, actor=actor, now=now)
 
 
@@ -111,6 +121,16 @@ def cancel(run_id: uuid.UUID, *, actor: Actor, now: datetime) -> Run:
 
 
 @transaction.atomic
+def discard(run_id: uuid.UUID, *, actor: Actor, now: datetime) -> Run:
+    """Take a run back that has not begun. Raises OperationRefused, also where it began
+    meanwhile."""
+    run = _locked(run_id, CANCEL, actor=actor, now=now)
+    if run.started_at is not None:
+        raise OperationRefused(_("It was approved, or confirmed, meanwhile: it has begun."))
+    return cancel(run_id, actor=actor, now=now)
+
+
+@transaction.atomic
 def _turn(
     action: str, run_id: uuid.UUID, what: str, state: Run.State, *, actor: Actor, now: datetime
 ) -> Run:
@@ -118,10 +138,13 @@ def _turn(
     if run.state == Run.State.WAITING:
         approving.withdraw(run, actor=actor, now=now)
         return run
-    run.state, run.lease_until = state, None
-    if state == Run.State.CANCELLED:
-        run.finished_at = now
-    run.save(update_fields=["state", "lease_until", "finished_at"])
+    if state == Run.State.RUNNING:
+        Act.objects.select_for_update(no_key=True).get(pk=run.pk)  # nobody undoes it meanwhile
+        if why := _not_resumed(run, actor, now):
+            raise OperationRefused(why)
+    run.state, run.lease_until, run.why = state, None, ""
+    run.finished_at = now if state == Run.State.CANCELLED else None
+    run.save(update_fields=["state", "lease_until", "why", "finished_at"])
     if run.started_at is not None:
         record.entry(
             action,
@@ -147,4 +170,8 @@ def forget_drafts(now: datetime) -> int:
     drafts = Run.objects.filter(started_at__isnull=True)
     own = Q(approval__isnull=True, expires_at__lte=now)
     asked = Q(finished_at__isnull=False, expires_at__lte=now - _REMEMBERED)
-    return drafts.filter(own | asked).delete()[0]
+    with transaction.atomic():
+        # What somebody is confirming at this moment stays.
+        held = drafts.select_for_update(of=("self",), skip_locked=True)
+        found = list(held.filter(own | asked).values_list("pk", flat=True))
+        return Run.objects.filter(pk__in=found).delete()[0]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, overload
 
 from django.db import connection
 
-from audit.models import RunChunk
+from audit.models import Run, RunChunk
 from audit.run_models import CHUNK
 
 _FREEZE = """
@@ -65,9 +66,26 @@ SELECT DISTINCT run_id, one FROM unnest(%s::bigint[]) AS asked (one)
 """
 
 
-def everybody(run: uuid.UUID) -> list[int]:
-    """All frozen ids, in order."""
-    return [pk for (pk,) in _rows(_EVERYBODY, [run])]
+class Everybody(Sequence[int]):
+    """All frozen ids of a run, in order. There may be a million, so they are read when somebody
+    asks for more than their number."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __len__(self) -> int:
+        return self._run.total
+
+    @cached_property
+    def _ids(self) -> list[int]:
+        return [pk for (pk,) in _rows(_EVERYBODY, [self._run.pk])]
+
+    @overload
+    def __getitem__(self, place: int) -> int: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[int]: ...
+    def __getitem__(self, place: int | slice) -> int | list[int]:
+        return self._ids[place]
 
 
 def those_in(runs: Collection[uuid.UUID], ids: Collection[int]) -> set[tuple[uuid.UUID, int]]:
@@ -109,7 +127,8 @@ def next_batch(run: uuid.UUID, *, cursor: int, size: int) -> Batch:
 
 
 def note_versions(run: uuid.UUID, batch: Batch, versions: Sequence[int | None]) -> None:
-    """Keep what the preview saw of a batch."""
+    """Keep what the preview saw of a batch, each beside its target; None where it saw nothing."""
     chunk = RunChunk.objects.get(run_id=run, number=batch.number)
-    kept = [*(chunk.versions or [])[: batch.offset], *versions]
+    before = (chunk.versions or [])[: batch.offset]
+    kept = [*before, *[None] * (batch.offset - len(before)), *versions]
     RunChunk.objects.filter(run_id=run, number=batch.number).update(versions=kept)

@@ -7,7 +7,8 @@ lets it run out. Taking a run up makes its ``token`` grow, and a batch is writte
 token that took the run up, so that a worker that slept through its lease writes nothing.
 
 A batch that fails is tried again in smaller and smaller ones, down to the single target, which is
-set aside with the error. So is a target on which workers die, twice in a row.
+set aside with the error. So is one that workers do not survive: a target that they died on twice,
+alone, is set aside.
 """
 
 from __future__ import annotations
@@ -31,18 +32,20 @@ from audit.execution import OperationRefused
 from audit.models import Receipt, Run
 from audit.people import Actor
 from audit.procedures import TargetReceipt
+from audit.registry import operation_of
 from audit.run_models import CHUNK
-from audit.runs import approving, targets
+from audit.runs import approving, forecasts, targets
 from audit.runs.deeds import Deed, deed
 from audit.runs.targets import Batch
 from coai_admin.console import circumstances
 
 SLICE = timedelta(seconds=8)  # then others get their turn: another run, mail, statistics
 _SMALLER, _LARGER = 8, 2
-_STALLS = 2
+_DEATHS = 2  # on one target alone
 _log = structlog.get_logger(__name__)
 
-# The clock is the database's: workers' clocks may differ.
+# The clock is the database's: workers' clocks may differ. A run whose worker was killed comes
+# first; the others take turns by chance, so that none waits for another to end.
 _CLAIM = """
 UPDATE audit_run SET token = token + 1,
        lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
@@ -50,7 +53,7 @@ UPDATE audit_run SET token = token + 1,
  WHERE id = (SELECT id FROM audit_run
               WHERE state IN ('previewing', 'running')
                 AND (lease_until IS NULL OR lease_until < clock_timestamp())
-              ORDER BY lease_until NULLS FIRST, created_at
+              ORDER BY lease_until NULLS LAST, random()
               LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING id, token
 """
@@ -69,7 +72,7 @@ class Claim:
 
 
 def work(*, seconds: float = SLICE.total_seconds()) -> bool:
-    """Take up the run that is due longest and work on it for so long. Whether there was one."""
+    """Take up a run that is due and work on it for so long. Whether there was one."""
     claim = take_up()
     if claim is None:
         return False
@@ -145,13 +148,13 @@ def _deal(run: Run) -> None:
         return _halt(run, approving.what_changed(), now)
     batch = targets.next_batch(run.pk, cursor=run.cursor, size=_size(run))
     with circumstances.under(run.request_id, run.ip):
-        if run.stalls > _STALLS and len(batch.ids) == 1:
-            receipts = _set_aside(run, batch.ids[0], _("Workers stopped at this user, twice."))
+        if _alone_and_fatal(run):
+            receipts = _set_aside(run, batch, _("Workers stopped at this user, twice."))
         elif run.state == Run.State.PREVIEWING:
             receipts = _foresee(run, doing, batch, actor, now)
         else:
             try:
-                receipts = doing.carry_on(batch, actor=actor, now=now)
+                receipts = _carry_on(run, doing, batch, actor, now)
             except OperationRefused as refusal:  # over a cap: the batches before stay done
                 return _halt(run, str(refusal), now)
     _account_for(run, receipts, now=now, seconds=time.monotonic() - began)
@@ -159,8 +162,18 @@ def _deal(run: Run) -> None:
 
 
 def _size(run: Run) -> int:
-    """How many to take: one, where workers died on the last batches."""
-    return 1 if run.stalls > _STALLS else max(1, run.batch // _SMALLER**run.stalls)
+    """How many to take: fewer after each time that a worker died on them."""
+    return _size_after(run, run.stalls)
+
+
+def _size_after(run: Run, deaths: int) -> int:
+    size: int = run.batch // _SMALLER**deaths
+    return max(1, size)
+
+
+def _alone_and_fatal(run: Run) -> bool:
+    """Whether workers died as often as they may on the next target and no other."""
+    return run.stalls >= _DEATHS and _size_after(run, run.stalls - _DEATHS) == 1
 
 
 def _foresee(
@@ -170,6 +183,19 @@ def _foresee(
     if doing.operation.needs_seen:
         targets.note_versions(run.pk, batch, [receipt.version for receipt in receipts])
     run.forecast = doing.grown(run.forecast, receipts, now=now)
+    return receipts
+
+
+def _carry_on(
+    run: Run, doing: Deed, batch: Batch, actor: Actor, now: datetime
+) -> list[TargetReceipt]:
+    """Do it to a batch. Raises OperationRefused, after which nothing of it is done, over a cap, or
+    where in all more would have moved than one person moves alone."""
+    with transaction.atomic():
+        receipts = doing.carry_on(batch, actor=actor, now=now)
+        run.moved = forecasts.moved(run.moved, receipts)
+        if why := approving.why_too_much(run, doing, actor=actor):
+            raise OperationRefused(why)
     return receipts
 
 
@@ -184,8 +210,8 @@ def _account_for(
             group = receipt.refusal.group
             run.refusals[group] = run.refusals.get(group, 0) + 1
     run.cursor += len(receipts)
+    run.batch = min(CHUNK, _size(run) * _LARGER)
     run.stalls = 0
-    run.batch = min(CHUNK, max(run.batch, len(receipts)) * _LARGER)
     speed = len(receipts) / max(seconds, 0.001)
     run.pace = speed if run.pace is None else 0.7 * run.pace + 0.3 * speed
     if run.cursor >= run.total:
@@ -226,7 +252,7 @@ def _stumble(claim: Claim, error: Exception) -> None:
         size = _size(run)
         if size == 1:
             batch = targets.next_batch(run.pk, cursor=run.cursor, size=1)
-            receipts = _set_aside(run, batch.ids[0], _sentence(error))
+            receipts = _set_aside(run, batch, _sentence(error))
             _account_for(run, receipts, now=time_now(), seconds=1)
         else:
             run.batch, run.stalls = max(1, size // _SMALLER), 0
@@ -234,9 +260,13 @@ def _stumble(claim: Claim, error: Exception) -> None:
         _renew(run)
 
 
-def _set_aside(run: Run, target: int, why: str) -> list[TargetReceipt]:
+def _set_aside(run: Run, batch: Batch, why: str) -> list[TargetReceipt]:
+    """Leave out the one target of a batch."""
+    [target] = batch.ids
     if run.state == Run.State.RUNNING:
         record.set_aside(run.pk, target, why)
+    elif (operation := operation_of(run.code)) and operation.needs_seen:
+        targets.note_versions(run.pk, batch, [None])
     return [TargetReceipt(target, "", Receipt.Outcome.FAILED)]
 
 

@@ -1,5 +1,7 @@
 """The pages, letters and command of approvals."""
 
+import uuid
+from decimal import Decimal
 from io import StringIO
 
 import pytest
@@ -11,6 +13,7 @@ from django.utils.timezone import now
 from audit import outbox
 from audit.models import AuditEntry, Run
 from audit.runs import approving
+from billing.services import adjust_credits
 from tests import checksum
 from tests.audit.approvals.asked import LARGE, approval_of, large_gift, role_for, work
 from tests.audit.runs.prepared import previewed
@@ -20,7 +23,7 @@ from users.roles import Role
 
 pytestmark = pytest.mark.django_db
 
-QUERIES = {"waiting": 8, "over": 11}
+QUERIES = {"waiting": 7, "over": 8}
 
 
 def client_of(user):
@@ -89,6 +92,57 @@ def test_own_request_is_withdrawn_and_not_decided_on_its_page():
     assert (refused.status_code, approval_of(run).decision) == (422, "")
     client.post(page_of(run), {"decision": "withdraw"})
     assert approval_of(run).decision == "withdrawn"
+
+
+def test_withdrawing_what_was_approved_meanwhile_takes_nothing_back():
+    boss, ids = make_staff(Role.SUPER_ADMIN), make_users(1)
+    run = large_gift(ids, actor=boss)
+    approving.approve(run.pk, actor=make_staff(Role.SUPER_ADMIN), now=now())
+    page = client_of(boss).post(page_of(run), {"decision": "withdraw"})
+    assert page.status_code == 422
+    assert "it has begun" in page.content.decode()
+    run.refresh_from_db()
+    assert run.state == Run.State.RUNNING
+
+
+def asked_by_form(client, url, **typed):
+    """Ask by the form of an act, as its page was shown."""
+    typed = {"reason": "an outage", "ticket": ""} | typed
+    act = typed.setdefault("act", str(uuid.uuid4()))
+    seen = client.post(url, typed | {"step": "preview"}).context["attempt"]
+    sent = typed | {"step": "ask", "act": act, "previewed": seen.fingerprint}
+    return client.post(url, sent, follow=True)
+
+
+def test_other_words_sent_from_the_browsers_history_are_another_request():
+    boss, [target] = make_staff(Role.SUPER_ADMIN), make_users(1)
+    client = client_of(boss)
+    url, act = reverse("operate:one", args=[target, "billing.adjust_credits"]), str(uuid.uuid4())
+    for delta in ("150000", "150000", "200000"):
+        asked_by_form(client, url, act=act, delta=delta)
+    totals = Run.objects.values_list("forecast__totals__credits", flat=True)
+    assert sorted(totals) == ["150000", "200000"]
+
+
+def test_request_with_the_id_of_an_act_hides_no_act():
+    boss, [target] = make_staff(Role.SUPER_ADMIN), make_users(1)
+    act = adjust_credits([target], actor=boss, delta=Decimal(5), reason="a gift").act_id
+    client = client_of(boss)
+    url = reverse("operate:one", args=[target, "billing.adjust_credits"])
+    asked_by_form(client, url, act=str(act), delta="150000")
+    assert Run.objects.get().pk != act
+    assert client.get(reverse("operate:act", args=[act])).status_code == 200
+
+
+def test_undo_that_takes_two_is_asked_for_once_by_a_double_click():
+    boss = make_staff(Role.SUPER_ADMIN)
+    run = role_for(make_user(), actor=boss)
+    approving.approve(run.pk, actor=make_staff(Role.SUPER_ADMIN), now=now())
+    work()
+    client = client_of(boss)
+    for _click in range(2):
+        client.post(reverse("operate:undo", args=[run.pk]))
+    assert Run.objects.filter(undoes=run.pk).count() == 1
 
 
 def test_refusing_asks_for_a_note_and_keeps_what_was_typed():

@@ -1,5 +1,6 @@
 """Runs as people meet them: from the selection over the preview to the result, one page for all."""
 
+import re
 import uuid
 from datetime import timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ from django.utils.timezone import now
 from audit import operations as door
 from audit.models import Act, AuditEntry, Run
 from audit.people import SYSTEM
+from audit.runs import drafting, working
 from billing.models import Account
 from tests import checksum
 from tests.audit.runs.prepared import (
@@ -125,9 +127,9 @@ def test_other_words_sent_from_the_browsers_history_are_another_run(client, boss
     chosen, act = select(make_users(5), boss), uuid.uuid4()
     send(client, chosen, act=act, delta="5")
     send(client, chosen, act=act, delta="500")
-    assert sorted(Run.objects.values_list("data", flat=True), key=str) == [
-        {"delta": ["5"]},
-        {"delta": ["500"]},
+    assert sorted(Run.objects.values_list("params", flat=True), key=str) == [
+        {"delta": {"decimal": "5"}},
+        {"delta": {"decimal": "500"}},
     ]
 
 
@@ -336,6 +338,17 @@ def test_own_run_is_cancelled_without_confirming_who_it_is(client, boss):
     assert "Cancelled after 0 of 2 users" in page_of(client, run)
 
 
+def test_page_tells_who_did_what_with_the_run_and_nothing_of_its_users(client, boss):
+    run = started(make_users(3), actor=boss)
+    for step in ("pause", "resume"):
+        client.post(reverse(f"runs:{step}", args=[run.pk]))
+    run = worked(run)
+    record = page_of(client, run).partition('id="record-title"')[2].partition("</section>")[0]
+    names = re.findall(r'<a class="name" href="[^"]+">([^<]+)</a>', record)
+    assert names == ["Pause a run", "Resume a run"]
+    assert record.count(boss.username) == 2
+
+
 def test_paused_run_goes_on(client, boss):
     ids = make_users(2)
     run = started(ids, actor=boss)
@@ -380,6 +393,66 @@ def test_refused_users_are_tried_again_by_a_run_of_their_own(client, boss):
     again = Run.objects.get(retries=run.pk)
     assert response.headers["Location"] == reverse("runs:detail", args=[again.pk])
     assert again.total == 2
+
+
+def test_refused_users_are_not_tried_again_twice(client, boss):
+    ids = make_users(4)
+    User.objects.filter(pk=ids[0]).update(closed_at=now())
+    run = finished(ids, actor=boss)
+    User.objects.filter(pk=ids[0]).update(closed_at=None)
+    retry = reverse("runs:retry", args=[run.pk])
+    page = client.post(retry).headers["Location"]
+    again = worked(Run.objects.get(retries=run.pk))
+    assert page == reverse("runs:detail", args=[again.pk])
+    confirm(client, again)
+    worked(again)
+    shown = page_of(client, run)
+    assert "The refused, tried again" in shown
+    assert "Try the refused again…" not in shown
+    client.post(retry)
+    assert Run.objects.filter(retries=run.pk).count() == 1
+
+
+def test_run_that_was_cancelled_offers_to_go_on_with_the_others(client, boss):
+    run = started(make_users(4), actor=boss)
+    Run.objects.update(batch=1)
+    claim = working.take_up()
+    working.step(claim)
+    working.release(claim)
+    client.post(reverse("runs:cancel", args=[run.pk]))
+    assert "Go on with the other 3 users" in page_of(client, run)
+    client.post(reverse("runs:resume", args=[run.pk]))
+    run = worked(run)
+    assert (run.state, run.changed) == ("done", 4)
+    assert "Go on with" not in page_of(client, run)
+
+
+def test_page_tells_how_far_an_undo_came(client, boss):
+    run = finished(make_users(4), actor=boss)
+    undo = worked(drafting.draft_undo(Act.objects.get(pk=run.pk), actor=boss, now=now()))
+    confirm(client, undo)
+    assert "This is being undone." in page_of(client, run)
+    Run.objects.filter(pk=undo.pk).update(batch=1)
+    claim = working.take_up()
+    working.step(claim)
+    working.release(claim)
+    client.post(reverse("runs:cancel", args=[undo.pk]))
+    said = "Its undo stopped after 1 of 4 users, and can go on."
+    assert said in page_of(client, run)
+    assert said in client.get(reverse("operate:act", args=[run.pk])).content.decode()
+    client.post(reverse("runs:resume", args=[undo.pk]))
+    worked(undo)
+    assert "This was undone." in page_of(client, run)
+
+
+@pytest.mark.parametrize(
+    ("role", "shown"), [(Role.SUPER_ADMIN, True), (Role.USER_ADMIN, True), (Role.READ_ONLY, False)]
+)
+def test_words_by_which_users_were_found_are_not_for_who_sees_addresses_masked(role, shown):
+    run = finished(make_users(2))
+    Run.objects.filter(pk=run.pk).update(query="q=email%3Aana%40corp.example")
+    viewer = signed_in(make_staff(role))
+    assert ("ana%40corp.example" in page_of(viewer, run)) is shown
 
 
 def test_results_are_a_file_for_who_ran_it_and_on_record(client, boss):

@@ -151,7 +151,7 @@ def change_value(context: template.Context, name: str, value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M} UTC"
+        return f"{date_format(value, 'j M Y, H:i')} UTC"
     if name in Restriction.Kind.values and isinstance(value, str):
         return _DESCRIBED.sub(partial(_restriction_words, _reason_labels(context)), value)
     if name == "reason_code":

@@ -56,7 +56,7 @@ def begin_again(upload: Upload, *, actor: User, now: datetime) -> None:
     if not may_begin_again(upload, actor) or not may_map(upload, actor):
         raise OperationRefused(_("This import has begun, or is a colleague's."))
     if upload.run is not None and upload.run.state in _NOT_STARTED:
-        steering.cancel(upload.run.pk, actor=actor, now=now)
+        steering.discard(upload.run.pk, actor=actor, now=now)
     UploadRow.objects.filter(upload=upload).delete()
     upload.state, upload.run, upload.rows, upload.problems = Upload.State.UPLOADED, None, 0, 0
     upload.save()

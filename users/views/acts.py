@@ -26,6 +26,7 @@ from users import approvals
 from users.access import confirm_first, permission
 from users.models import User
 from users.requests import StaffRequest
+from users.run_lines import how_far_undone
 
 _ROWS = 200
 _ROW_EVENT = "user-changed"
@@ -63,7 +64,7 @@ def announce(
 @require_safe
 def detail(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     """What an act did, target by target; refused ones with the reason."""
-    if Approval.objects.filter(run=act_id, run__started_at__isnull=True).exists():
+    if not Act.objects.filter(pk=act_id).exists() and Approval.objects.filter(run=act_id).exists():
         return redirect("approvals:one", act_id)  # the log names the act before there is one
     act = _visible(request, act_id)
     operation = operation_of(act.code)
@@ -75,6 +76,7 @@ def detail(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     shown = [row.target_id for row in rows]
     names = User.objects.in_bulk(shown)
     changes = reports.of_act(act, shown, request.user)
+    undo = Act.objects.filter(undoes=act).first()
     context = {
         "act": act,
         "operation": operation,
@@ -85,7 +87,8 @@ def detail(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
         "run": Run.objects.filter(pk=act.pk).only("number", "state").first(),
         "why_not_undo": operations.why_not_undo(operation, act, actor=request.user, now=time_now())
         or operations.why_not_undo_yet(act),
-        "undone_by": Act.objects.filter(undoes=act).first(),
+        "undone_by": undo,
+        "undone": how_far_undone(act, undo) if undo else "",
     }
     return render(request, "users/act.html", context)
 

@@ -90,7 +90,7 @@ def _decide(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     try:
         if decision == "withdraw":
             Approval.objects.only("pk").get(run_id=act_id)
-            steering.cancel(act_id, actor=request.user, now=time_now())
+            steering.discard(act_id, actor=request.user, now=time_now())
             approvals.shelf.forget()
             messages.success(request, _("Withdrawn; nothing was changed."))
         elif decision in ("approve", "refuse"):

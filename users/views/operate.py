@@ -204,11 +204,15 @@ def many(request: StaffRequest, selection_id: uuid.UUID, code: str) -> HttpRespo
 
 
 def _own_selection(request: StaffRequest, selection_id: uuid.UUID) -> tuple[Selection, int]:
-    """A selection and how many are in it. A million ids stay in the database. Raises Http404."""
+    """A selection and how many are in it. A million ids stay in the database; few are read together
+    with their version. Raises Http404."""
     own = Selection.objects.filter(owner=request.user, expires_at__gt=time_now()).defer("ids")
     sized = own.annotate(size=Func("ids", function="cardinality"))
     selection: Any = get_object_or_404(sized, pk=selection_id)
-    return selection, selection.size
+    if selection.size > operations.MOST_AT_ONCE:
+        return selection, selection.size
+    selection.refresh_from_db()
+    return selection, len(selection.ids)
 
 
 def _permitted(request: StaffRequest, code: str) -> Operation:
@@ -335,7 +339,7 @@ def _ask(request: StaffRequest, attempt: Attempt) -> HttpResponse:
             reason=attempt.form.cleaned_data["reason"],
             ticket=attempt.form.cleaned_data["ticket"],
             seen=_seen(request.POST.get("seen", "")),
-            run_id=attempt.act_id,
+            run_id=_request_id(attempt, data),
         )
     except OperationRefused as refusal:
         attempt.form.add_error(None, str(refusal))
@@ -348,6 +352,11 @@ def _ask(request: StaffRequest, attempt: Attempt) -> HttpResponse:
         return render(request, "users/_operated.html", context)
     messages.info(request, text)
     return redirect("approvals:one", run.pk)
+
+
+def _request_id(attempt: Attempt, data: Mapping[str, Sequence[str]]) -> uuid.UUID:
+    """Sent twice it is one request; with other words, sent from the browser's history, another."""
+    return uuid.uuid5(attempt.act_id, repr((sorted(data.items()), sorted(attempt.ids))))
 
 
 def _seen(text: str) -> dict[int, int] | None:

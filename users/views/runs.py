@@ -93,9 +93,8 @@ def _context(
 def confirm_form(request: HttpRequest, picture: Picture) -> ConfirmRunForm:
     """The form that confirms a run; with what was typed before somebody confirmed who they are."""
     data = request.POST if request.method == "POST" else kept_form(request)
-    reason = picture.form.fields["reason"].required if picture.form is not None else True
     number = picture.run.changed if picture.grave else None
-    return ConfirmRunForm(data, number=number, reason_needed=reason, auto_id="id_%s")
+    return ConfirmRunForm(data, number=number, reason_needed=picture.reason_needed, auto_id="id_%s")
 
 
 @permission(reports.INSPECT)

@@ -281,7 +281,7 @@ def test_colleagues_are_those_whose_approval_would_be_taken():
 
 
 TAMPERED = {
-    "form": "UPDATE audit_run SET data = jsonb_set(data, '{delta}', '[\"999999\"]') WHERE id = %s",
+    "form": """UPDATE audit_run SET params = '{"delta": {"decimal": "999999"}}' WHERE id = %s""",
     "targets": "UPDATE audit_runchunk SET ids = ids || {extra} WHERE run_id = %s",
     "reason": "UPDATE audit_run SET reason = 'another' WHERE id = %s",
     "owner": "UPDATE audit_run SET owner_id = {colleague} WHERE id = %s",

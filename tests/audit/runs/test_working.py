@@ -17,7 +17,16 @@ from billing import reports
 from billing.models import Account, Transfer
 from billing.services import adjust_credits
 from tests import checksum
-from tests.audit.runs.prepared import draft, finished, is_in, previewed, select, started, worked
+from tests.audit.runs.prepared import (
+    GIFT,
+    draft,
+    finished,
+    is_in,
+    previewed,
+    select,
+    started,
+    worked,
+)
 from tests.factories import make_staff, make_users
 from users.models import User
 from users.roles import Role
@@ -100,7 +109,7 @@ def test_drafting_twice_with_the_same_id_makes_one_run():
     again = drafting.draft(
         registry.operations()[run.code],
         select(ids, run.owner),
-        run.data,
+        GIFT,
         actor=run.owner,
         now=now(),
         run_id=run.pk,
@@ -207,21 +216,6 @@ def test_poisonous_targets_are_set_aside_and_all_others_served(monkeypatch):
     assert balances(poison) == {Decimal(0)}
     assert balances(set(ids) - poison) == {Decimal(5)}
     assert Receipt.objects.filter(act=run.pk).count() == 60
-
-
-def test_target_on_which_workers_die_is_set_aside():
-    ids = make_users(4)
-    run = started(ids)
-    for _death in range(working._STALLS + 2):
-        working.take_up()
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE audit_run SET lease_until = now() - interval '1 s'")
-
-    run = worked(run)
-
-    assert is_in(run, "DONE")
-    assert (run.changed, run.failed) == (3, 1)
-    assert Receipt.objects.get(act=run.pk, outcome=4).target_id == ids[0]
 
 
 @pytest.mark.parametrize("what", ["pause", "cancel"])
