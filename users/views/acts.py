@@ -26,7 +26,7 @@ from users import approvals
 from users.access import confirm_first, permission
 from users.models import User
 from users.requests import StaffRequest
-from users.run_lines import how_far_undone
+from users.runs.lines import how_far_undone
 
 _ROWS = 200
 _ROW_EVENT = "user-changed"

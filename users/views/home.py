@@ -19,7 +19,7 @@ from users.access import permission
 from users.models import User
 from users.requests import StaffRequest
 from users.roles import Role
-from users.run_lines import at_hand
+from users.runs.lines import at_hand
 from users.waiting import waiting
 
 _ACTS = 6

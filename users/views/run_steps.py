@@ -28,8 +28,8 @@ from coai_admin.console import exports as files
 from users.access import confirm_first, permission
 from users.kept_forms import kept_form
 from users.requests import StaffRequest
-from users.run_pictures import Picture
-from users.run_results import Results
+from users.runs.pictures import Picture
+from users.runs.results import Results
 from users.views.runs import confirm_form, show, visible
 
 _WHY = ("reason", "ticket")  # written when the run is confirmed

@@ -18,9 +18,9 @@ from coai_admin.console.listing import WrongFilter
 from users.access import permission, will_ask
 from users.kept_forms import kept_form
 from users.requests import StaffRequest
-from users.run_forms import ConfirmRunForm
-from users.run_lines import RunLine, at_hand
-from users.run_pictures import Picture
+from users.runs.forms import ConfirmRunForm
+from users.runs.lines import RunLine, at_hand
+from users.runs.pictures import Picture
 from users.sessions.middleware import passive
 
 

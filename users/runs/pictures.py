@@ -25,7 +25,7 @@ from audit.reports import Line
 from audit.runs import approving, drafting, steering
 from coai_admin.console.templatetags.console import signed_credits
 from users.models import User
-from users.run_lines import MOVES, how_far_undone, kind, label, percent, progress, spoken, took
+from users.runs.lines import MOVES, how_far_undone, kind, label, percent, progress, spoken, took
 
 State = Run.State
 OVER = frozenset({State.DONE, State.CANCELLED, State.HALTED})
