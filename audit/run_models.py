@@ -20,6 +20,7 @@ class Run(models.Model):
 
     ``params`` are those of the act, as ``audit.frozen`` keeps them; ``undoes`` and ``retries`` name
     the act that this one reverses, or whose refused targets it takes up again.
+    ``stopped_by``: who paused or cancelled it; only they, and whoever may cancel any, let it go on.
     ``cursor``: how many targets are dealt with, first in the preview, then in the act.
     ``token`` grows with each worker that takes the run up: one that lost its lease cannot write.
     ``moved``: by how much the amounts of those who were changed moved, as in a forecast.
@@ -49,6 +50,9 @@ class Run(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
     owner_name = models.TextField()
+    stopped_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
     params = models.JSONField(default=dict)
     reason = models.TextField(blank=True, default="")
     ticket = models.TextField(blank=True, default="")
@@ -120,13 +124,15 @@ class Run(models.Model):
 
 class RunChunk(models.Model):
     """Up to 2,000 targets of a run in id order, as they were frozen. ``versions``: what they were
-    when the preview looked at them, where the operation asks for it."""
+    when the preview looked at them, where the operation asks for it. ``left_out``: those of them
+    whom the preview would not change."""
 
     pk = models.CompositePrimaryKey("run_id", "number")
     run = models.ForeignKey(Run, models.CASCADE, related_name="chunks")
     number = models.PositiveIntegerField()
     ids = ArrayField(models.BigIntegerField())
     versions = ArrayField(models.BigIntegerField(null=True), null=True)
+    left_out = ArrayField(models.BigIntegerField(), default=list, db_default=[])
 
     class Meta:
         db_table = "audit_runchunk"

@@ -195,6 +195,8 @@ def _decide_undo(row: Reversible, params: Mapping[str, Any], now: datetime) -> V
         return Refusal(_("It was reversed already."))
     if refusal := why_never(row) or _of_one_who_left(row, -row.delta):
         return refusal
+    if row.delta > 0 and row.balance < 0:
+        return Refusal(_("The balance is below zero; nothing can be taken back from it."))
     if row.delta > 0 and row.balance - row.held - row.delta < 0:
         return Refusal(
             _("Spent since: the balance is %(balance)s; %(amount)s cannot be taken back.")

@@ -17,7 +17,9 @@ from coai_admin.console.templatetags.console import credits
 
 
 def _amount(params: Mapping[str, Any]) -> str:
-    return credits(abs(Decimal(params["delta"]))).removesuffix(".00")
+    amount = abs(Decimal(params["delta"]))
+    words = _("%(n)s credit") if amount == 1 else _("%(n)s credits")
+    return words % {"n": credits(amount).removesuffix(".00")}
 
 
 def _users(number: int) -> str:
@@ -26,17 +28,17 @@ def _users(number: int) -> str:
 
 def _sentence(params: Mapping[str, Any], number: int) -> str:
     adds = Decimal(params["delta"]) >= 0
-    sentence = _("Add %(credits)s credits to %(users)s")
+    sentence = _("Add %(credits)s to %(users)s")
     if not adds:
-        sentence = _("Take %(credits)s credits from %(users)s")
+        sentence = _("Take %(credits)s from %(users)s")
     return sentence % {"credits": _amount(params), "users": _users(number)}
 
 
 def _done(params: Mapping[str, Any], number: int) -> str:
     adds = Decimal(params["delta"]) >= 0
-    sentence = _("Added %(credits)s credits to %(users)s.")
+    sentence = _("Added %(credits)s to %(users)s.")
     if not adds:
-        sentence = _("Took %(credits)s credits from %(users)s.")
+        sentence = _("Took %(credits)s from %(users)s.")
     return sentence % {"credits": _amount(params), "users": _users(number)}
 
 

@@ -47,6 +47,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("owner_name", models.TextField()),
+                (
+                    "stopped_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
                 ("params", models.JSONField(default=dict)),
                 ("reason", models.TextField(blank=True, default="")),
                 ("ticket", models.TextField(blank=True, default="")),
@@ -127,6 +136,12 @@ class Migration(migrations.Migration):
                     "versions",
                     django.contrib.postgres.fields.ArrayField(
                         base_field=models.BigIntegerField(null=True), null=True, size=None
+                    ),
+                ),
+                (
+                    "left_out",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), db_default=[], default=list, size=None
                     ),
                 ),
             ],

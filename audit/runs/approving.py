@@ -52,7 +52,7 @@ def why_approval(run: Run, doing: Deed, *, actor: Actor, now: datetime) -> tuple
     """Why a previewed run waits for a second person; empty where its owner may start it alone.
     Raises OperationRefused where it is over a cap and nobody could approve it."""
     cap = doing.operation.cap if run.undoes_id is None else None
-    over = cap(doing.context(actor=actor, now=now), targets.Everybody(run)) if cap else None
+    over = cap(doing.context(actor=actor, now=now), targets.Changing(run)) if cap else None
     if over is not None and not over.approvable:
         raise OperationRefused(over.sentence)
     return _reasons(run, doing, actor, over)

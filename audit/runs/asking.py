@@ -49,11 +49,16 @@ def ask_for(
 @transaction.atomic
 def ask_to_undo(act: Act, *, actor: Actor, now: datetime, reason: str) -> Run:
     """The same for undoing an act on up to 1,000 users. Asked twice, it is one request."""
-    run_id = uuid.uuid5(act.pk, f"undone by {actor.pk}")
-    run = drafting.draft_undo(act, actor=actor, now=now, run_id=run_id)
+    run = drafting.draft_undo(act, actor=actor, now=now, run_id=id_of_undo(act, actor))
     if run.previewed_at is not None:
         return run
     return _ask(run, actor=actor, now=now, reason=reason, ticket="", seen=None)
+
+
+def id_of_undo(act: Act, actor: Actor) -> uuid.UUID:
+    """The id of the run by which ``actor`` undoes an act: however often it is asked for, the
+    same."""
+    return uuid.uuid5(act.pk, f"undone by {actor.pk}")
 
 
 def _ask(
@@ -76,6 +81,7 @@ def _ask(
                 _("Something changed since you looked; look again before you act.")
             )
         targets.note_versions(run.pk, batch, [looked.get(pk) for pk in batch.ids])
+    targets.leave_out(run.pk, batch, receipts)
     run.forecast = doing.grown(run.forecast, receipts, now=now)
     for receipt in receipts:
         name = receipt.outcome.name.lower()

@@ -52,7 +52,8 @@ class Deed:
         now: datetime,
     ) -> dict[str, Any]:
         """``forecast`` with what ``foresee`` said of another batch."""
-        ids = [receipt.target_id for receipt in receipts]
+        changed = Receipt.Outcome.CHANGED
+        ids = [receipt.target_id for receipt in receipts if receipt.outcome == changed]
         undoing = self.run.undoes_id is not None
         codes = () if undoing else self.operation.permissions(self.params, ids, now)
         personal = self.procedure.personal

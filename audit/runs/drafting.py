@@ -93,7 +93,7 @@ def draft_undo(act: Act, *, actor: Actor, now: datetime, run_id: uuid.UUID | Non
     )
 
 
-def draft_retry(run: Run, *, actor: Actor, now: datetime) -> Run:
+def draft_retry(run: Run, *, actor: Actor, now: datetime, run_id: uuid.UUID | None = None) -> Run:
     """The same act once more, on those whom it refused or could not deal with.
 
     Raises OperationRefused where there are none, or the run is not over.
@@ -113,7 +113,7 @@ def draft_retry(run: Run, *, actor: Actor, now: datetime) -> Run:
     return _draft(
         operation,
         lambda made: targets.freeze_receipts(made, run.pk, _AGAIN),
-        Run(params=run.params, query=run.query, retries_id=run.pk),
+        Run(pk=run_id or uuid.uuid4(), params=run.params, query=run.query, retries_id=run.pk),
         actor=actor,
         now=now,
     )
@@ -126,6 +126,11 @@ def retry_of(run: Run) -> Run | None:
 
 
 OVER = (Run.State.DONE, Run.State.CANCELLED, Run.State.HALTED)
+
+
+def _is_over(run: Run, now: datetime) -> bool:
+    late = run.state == Run.State.PREVIEWED and now >= run.expires_at
+    return late or run.state in _ENDED
 
 
 def _params(operation: Operation, data: Form, *, now: datetime) -> dict[str, Any]:
@@ -152,9 +157,9 @@ def _draft(
 ) -> Run:
     operations.require_run(operation, actor=actor)
     if earlier := Run.objects.filter(pk=run.pk, owner=actor.pk).first():
-        if earlier.state not in _ENDED:
+        if not _is_over(earlier, now):
             return earlier
-        run.pk = uuid.uuid4()  # sent again after it was cancelled or refused: meant anew
+        run.pk = uuid.uuid4()  # sent again after it was cancelled, refused or late: meant anew
     run.code = operation.code
     run.owner_id, run.owner_name = actor.pk, actor.username
     run.request_id, run.ip = circumstances.request_id(), circumstances.ip()

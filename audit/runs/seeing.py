@@ -24,7 +24,9 @@ def visible(viewer: Reader) -> QuerySet[Run]:
 def at_hand(viewer: Reader, now: datetime, *, limit: int) -> list[Run]:
     """The newest runs that act now or are paused; of one's own also those that are being counted,
     and those that wait to be confirmed."""
-    counted = Q(state=Run.State.PREVIEWING) | Q(state=Run.State.PREVIEWED, expires_at__gt=now)
+    counted = Q(state=Run.State.PREVIEWING) | Q(
+        state=Run.State.PREVIEWED, changed__gt=0, expires_at__gt=now
+    )
     own = Q(owner=viewer.pk) & counted
     found = visible(viewer).filter(Q(state__in=UNDER_WAY) | own)
     return list(found.defer(*_LARGE).order_by("-created_at", "-number")[:limit])

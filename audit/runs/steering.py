@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from audit import record
 from audit.execution import OperationRefused
-from audit.models import Act, Run
+from audit.models import Act, Approval, Run
 from audit.operations import UNDO_FOR
 from audit.people import Actor
 from audit.runs import approving, starting
@@ -48,7 +48,7 @@ def _not_confirmed(run: Run, actor: Actor, now: datetime) -> str:
 def _not_steered(run: Run, actor: Actor) -> str:
     if run.owner_id == actor.pk:
         return ""
-    if not actor.may(CANCEL_ANY) or actor.sees_only_own(CANCEL_ANY):
+    if not _steers_any(actor):
         return _("This is a colleague's run.")
     return ""
 
@@ -64,12 +64,28 @@ def _not_resumed(run: Run, actor: Actor, now: datetime) -> str:
         return _("This run is not paused.")
     if run.cursor >= run.total:
         return _("Nobody is left of this run.")
-    if run.state != Run.State.PAUSED:
-        if run.started_at + UNDO_FOR <= now:
-            return _("A run that was stopped goes on for 30 days.")
-        if Act.objects.filter(undoes=run.pk).exists():
-            return _("What it had done was undone.")
+    if run.state != Run.State.PAUSED and (why := _too_late(run, now)):
+        return why
+    if run.stopped_by_id not in (None, actor.pk) and not _steers_any(actor):
+        return _("A colleague stopped it; it is theirs to let go on.")
     return _not_steered(run, actor)
+
+
+def _too_late(run: Run, now: datetime) -> str:
+    """Why a run that was cut off cannot go on any more."""
+    assert run.started_at is not None
+    if run.started_at + UNDO_FOR <= now:
+        return _("A run that was stopped goes on for 30 days.")
+    if Act.objects.filter(undoes=run.pk).exists():
+        return _("What it had done was undone.")
+    approved = Approval.objects.filter(run=run, decision=Approval.Decision.APPROVED)
+    if approved.filter(decided_at__lte=now - approving.LIFE).exists():
+        return _("It was approved over a day ago. Prepare it anew for the others.")
+    return ""
+
+
+def _steers_any(actor: Actor) -> bool:
+    return actor.may(CANCEL_ANY) and not actor.sees_only_own(CANCEL_ANY)
 
 
 def _not_cancelled(run: Run, actor: Actor, now: datetime) -> str:
@@ -115,8 +131,8 @@ def resume(run_id: uuid.UUID, *, actor: Actor, now: datetime) -> Run:
 
 
 def cancel(run_id: uuid.UUID, *, actor: Actor, now: datetime) -> Run:
-    """Stop for good after the batch under way; what was done stays, and can be undone. Raises
-    OperationRefused."""
+    """Stop after the batch under way; what was done stays, and can be undone; the rest can go on.
+    Raises OperationRefused."""
     return _turn("audit.cancel_run", run_id, CANCEL, Run.State.CANCELLED, actor=actor, now=now)
 
 
@@ -144,7 +160,8 @@ def _turn(
             raise OperationRefused(why)
     run.state, run.lease_until, run.why = state, None, ""
     run.finished_at = now if state == Run.State.CANCELLED else None
-    run.save(update_fields=["state", "lease_until", "why", "finished_at"])
+    run.stopped_by_id = None if state == Run.State.RUNNING else actor.pk
+    run.save(update_fields=["state", "lease_until", "why", "finished_at", "stopped_by"])
     if run.started_at is not None:
         record.entry(
             action,

@@ -10,7 +10,8 @@ from typing import Any, overload
 
 from django.db import connection
 
-from audit.models import Run, RunChunk
+from audit.models import Receipt, Run, RunChunk
+from audit.procedures import TargetReceipt
 from audit.run_models import CHUNK
 
 _FREEZE = """
@@ -51,7 +52,14 @@ def _freeze(run: uuid.UUID, source: str, params: list[Any]) -> int:
         return int(count)
 
 
-_EVERYBODY = "SELECT unnest(ids) FROM audit_runchunk WHERE run_id = %s ORDER BY number"
+_CHANGING = """
+SELECT one FROM audit_runchunk,
+       LATERAL (SELECT unnest(ids) EXCEPT SELECT unnest(left_out)) AS changing (one)
+ WHERE run_id = %s ORDER BY one
+"""
+_LEAVE_OUT = """
+UPDATE audit_runchunk SET left_out = left_out || %s::bigint[] WHERE run_id = %s AND number = %s
+"""
 _DIGEST = """
 SELECT encode(sha256(convert_to(coalesce(string_agg(
            number || ':' || array_to_string(ids, ',')
@@ -62,23 +70,23 @@ SELECT encode(sha256(convert_to(coalesce(string_agg(
 _THOSE_IN = """
 SELECT DISTINCT run_id, one FROM unnest(%s::bigint[]) AS asked (one)
   JOIN audit_runchunk ON one BETWEEN ids[1] AND ids[cardinality(ids)] AND one = ANY(ids)
- WHERE run_id = ANY(%s)
+ WHERE run_id = ANY(%s) AND NOT one = ANY(left_out)
 """
 
 
-class Everybody(Sequence[int]):
-    """All frozen ids of a run, in order. There may be a million, so they are read when somebody
-    asks for more than their number."""
+class Changing(Sequence[int]):
+    """Those whom a previewed run would change, in id order. There may be a million, so they are
+    read when somebody asks for more than their number."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
 
     def __len__(self) -> int:
-        return self._run.total
+        return self._run.changed
 
     @cached_property
     def _ids(self) -> list[int]:
-        return [pk for (pk,) in _rows(_EVERYBODY, [self._run.pk])]
+        return [pk for (pk,) in _rows(_CHANGING, [self._run.pk])]
 
     @overload
     def __getitem__(self, place: int) -> int: ...
@@ -89,7 +97,7 @@ class Everybody(Sequence[int]):
 
 
 def those_in(runs: Collection[uuid.UUID], ids: Collection[int]) -> set[tuple[uuid.UUID, int]]:
-    """Which of these few people are frozen for which of these runs."""
+    """Which of these few people these runs would change, as their previews said."""
     return {(run, pk) for run, pk in _rows(_THOSE_IN, [list(ids), list(runs)])}
 
 
@@ -124,6 +132,14 @@ def next_batch(run: uuid.UUID, *, cursor: int, size: int) -> Batch:
     versions = (chunk.versions or [])[offset : offset + size]
     seen = {pk: version for pk, version in zip(ids, versions, strict=False) if version is not None}
     return Batch(number, offset, ids, seen if chunk.versions is not None else None)
+
+
+def leave_out(run: uuid.UUID, batch: Batch, receipts: Sequence[TargetReceipt]) -> None:
+    """Keep whom of a batch the preview would not change."""
+    unchanged = [row.target_id for row in receipts if row.outcome != Receipt.Outcome.CHANGED]
+    if unchanged:
+        with connection.cursor() as cursor:
+            cursor.execute(_LEAVE_OUT, [unchanged, run, batch.number])
 
 
 def note_versions(run: uuid.UUID, batch: Batch, versions: Sequence[int | None]) -> None:

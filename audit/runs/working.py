@@ -182,6 +182,7 @@ def _foresee(
     receipts = doing.foresee(batch, actor=actor, now=now)
     if doing.operation.needs_seen:
         targets.note_versions(run.pk, batch, [receipt.version for receipt in receipts])
+    targets.leave_out(run.pk, batch, receipts)
     run.forecast = doing.grown(run.forecast, receipts, now=now)
     return receipts
 
@@ -263,11 +264,14 @@ def _stumble(claim: Claim, error: Exception) -> None:
 def _set_aside(run: Run, batch: Batch, why: str) -> list[TargetReceipt]:
     """Leave out the one target of a batch."""
     [target] = batch.ids
+    receipts = [TargetReceipt(target, "", Receipt.Outcome.FAILED)]
     if run.state == Run.State.RUNNING:
         record.set_aside(run.pk, target, why)
-    elif (operation := operation_of(run.code)) and operation.needs_seen:
+        return receipts
+    targets.leave_out(run.pk, batch, receipts)
+    if (operation := operation_of(run.code)) and operation.needs_seen:
         targets.note_versions(run.pk, batch, [None])
-    return [TargetReceipt(target, "", Receipt.Outcome.FAILED)]
+    return receipts
 
 
 def _sentence(error: Exception) -> str:

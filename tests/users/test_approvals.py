@@ -134,6 +134,21 @@ def test_request_with_the_id_of_an_act_hides_no_act():
     assert client.get(reverse("operate:act", args=[act])).status_code == 200
 
 
+def test_act_with_the_id_of_a_run_does_not_keep_the_run_from_its_own():
+    boss, [target, other] = make_staff(Role.SUPER_ADMIN), make_users(2)
+    run = large_gift([target], actor=boss)
+    client = client_of(make_staff(Role.SUPPORT))
+    url = reverse("operate:one", args=[other, "users.tag"])
+    typed = {"add": "met", "reason": "met them", "act": str(run.pk)}
+    seen = client.post(url, typed | {"step": "preview"}).context["attempt"]
+    done = client.post(url, typed | {"step": "confirm", "previewed": seen.fingerprint})
+    assert done.status_code == 302
+    approving.approve(run.pk, actor=make_staff(Role.SUPER_ADMIN), now=now())
+    work()
+    run.refresh_from_db()
+    assert (run.state, run.changed) == (Run.State.DONE, 1)
+
+
 def test_undo_that_takes_two_is_asked_for_once_by_a_double_click():
     boss = make_staff(Role.SUPER_ADMIN)
     run = role_for(make_user(), actor=boss)

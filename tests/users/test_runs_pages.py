@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from audit import operations as door
 from audit.models import Act, AuditEntry, Run
 from audit.people import SYSTEM
-from audit.runs import drafting, working
+from audit.runs import drafting, steering, working
 from billing.models import Account
 from tests import checksum
 from tests.audit.runs.prepared import (
@@ -425,6 +425,16 @@ def test_run_that_was_cancelled_offers_to_go_on_with_the_others(client, boss):
     run = worked(run)
     assert (run.state, run.changed) == ("done", 4)
     assert "Go on with" not in page_of(client, run)
+
+
+def test_going_on_after_a_cancellation_asks_who_it_is(client, boss):
+    run = started(make_users(4), actor=boss)
+    steering.cancel(run.pk, actor=boss, now=now())
+    step_down(client)
+    answer = client.post(reverse("runs:resume", args=[run.pk]))
+    assert reverse("account:confirm") in answer.headers["Location"]
+    run.refresh_from_db()
+    assert run.state == Run.State.CANCELLED
 
 
 def test_page_tells_how_far_an_undo_came(client, boss):

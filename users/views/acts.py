@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from audit import operations, reports
+from audit.approval_policy import RUN
 from audit.execution import AlreadyPerformed, ApprovalNeeded, OperationRefused
 from audit.models import Act, Approval, Receipt, Run
 from audit.registry import operation_of
@@ -118,7 +119,7 @@ def undo(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     operation = operation_of(act.code)
     if operation is None or not request.user.may(act.code):
         raise PermissionDenied(_("Your role does not allow this."))
-    if act.changed > operations.MOST_AT_ONCE:
+    if _is_undone_by_a_run(request, act):
         return _undo_by_a_run(request, act)
     here = reverse("operate:act", args=[act.pk])
     if ask := confirm_first(request, *operation.permissions_to_undo(act, request.user), back=here):
@@ -172,10 +173,21 @@ def _ask_to_undo(request: StaffRequest, act: Act) -> HttpResponse:
     return redirect("approvals:one", run.pk)
 
 
+def _is_undone_by_a_run(request: StaffRequest, act: Act) -> bool:
+    """Whether it is counted and confirmed first: what many are changed by, and what a run did."""
+    by_a_run = request.user.may(RUN) and Run.objects.filter(pk=act.pk).exists()
+    return operations.is_large(act.changed) or by_a_run
+
+
 def _undo_by_a_run(request: StaffRequest, act: Act) -> HttpResponse:
-    """An undo for many: counted first, then confirmed on its own page, which asks who it is."""
+    """An undo that is counted first, then confirmed on its own page, which asks who it is."""
     try:
-        run = drafting.draft_undo(act, actor=request.user, now=time_now())
+        run = drafting.draft_undo(
+            act,
+            actor=request.user,
+            now=time_now(),
+            run_id=asking.id_of_undo(act, request.user),
+        )
     except OperationRefused as refusal:
         return _not_undone(request, act, str(refusal))
     return redirect("runs:detail", run.pk)

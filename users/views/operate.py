@@ -3,11 +3,8 @@ selection."""
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -23,10 +20,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit import operations
 from audit.execution import AlreadyPerformed, ApprovalNeeded, OperationRefused
-from audit.forms import CONTROL_FIELDS, OperationForm
+from audit.forms import CONTROL_FIELDS
 from audit.models import Act, Selection
 from audit.operations import Operation
-from audit.procedures import Receipts, TargetReceipt
+from audit.procedures import Receipts
 from audit.registry import operations as registered
 from audit.runs import asking
 from users import approvals
@@ -35,118 +32,8 @@ from users.kept_forms import kept_form
 from users.models import User
 from users.requests import StaffRequest
 from users.views.acts import announce, in_the_row, the_list
+from users.views.attempts import Attempt, fingerprint_of
 from users.views.run_steps import prepare
-
-_PREVIEW_ROWS = 25
-
-
-@dataclass
-class Attempt:
-    """An operation on its way: what the page shows. ``listed``: the query of the list that led
-    here, if one did."""
-
-    operation: Operation
-    ids: Sequence[int]
-    now: datetime
-    form: OperationForm
-    target: User | None = None
-    selection: Selection | None = None
-    act_id: uuid.UUID = field(default_factory=uuid.uuid4)
-    receipts: Receipts | None = None
-    refused: str = ""
-    listed: str | None = None
-
-    @property
-    def url(self) -> str:
-        if self.target is not None:
-            return reverse("operate:one", args=[self.target.pk, self.operation.code])
-        assert self.selection is not None
-        return reverse("operate:many", args=[self.selection.pk, self.operation.code])
-
-    @property
-    def back(self) -> str:
-        if self.listed is not None:
-            return the_list(self.listed)
-        if self.target is not None:
-            return reverse("user", args=[self.target.pk])
-        assert self.selection is not None
-        return f"{reverse('users:list')}?selection={self.selection.pk}"
-
-    @property
-    def sentence(self) -> str:
-        """What the button says it will do, in so many words."""
-        assert self.receipts is not None
-        number = len(self.receipts.changed)
-        sentence = self.operation.sentence(self.form.params, number)
-        if self.receipts.approval:
-            return _("Ask for approval: %(what)s") % {"what": sentence}
-        return sentence
-
-    @property
-    def caution(self) -> str:
-        """What to warn of before those who would change do."""
-        if self.receipts is None or self.operation.caution is None:
-            return ""
-        changing = [row.target_id for row in self.receipts.changed]
-        return self.operation.caution(changing, self.now) if changing else ""
-
-    @property
-    def first_rows(self) -> list[dict[str, Any]]:
-        """The first changes, field by field."""
-        assert self.receipts is not None
-        return [
-            {
-                "target_id": row.target_id,
-                "name": row.name,
-                "fields": [
-                    (name, row.before.get(name), row.after.get(name))
-                    for name in {**row.before, **row.after}
-                    if row.before.get(name) != row.after.get(name)
-                ],
-            }
-            for row in self.receipts.changed[:_PREVIEW_ROWS]
-        ]
-
-    @property
-    def first_refused(self) -> list[TargetReceipt]:
-        """The first who would be refused, each with the reason."""
-        assert self.receipts is not None
-        return self.receipts.refused[:_PREVIEW_ROWS]
-
-    @property
-    def amiss(self) -> list[str]:
-        """What is wrong with what was filled in so far; an empty field may still be filled in."""
-        wrong = [str(error) for error in self.form.non_field_errors()]
-        for name, errors in self.form.errors.items():
-            if name in self.form.fields and self.form.data.get(name):
-                wrong += [f"{self.form[name].label}: {error}" for error in errors]
-        return wrong
-
-    @property
-    def seen(self) -> str:
-        """The versions of the rows as previewed, for the precondition."""
-        if self.operation.procedure.version is None or self.receipts is None:
-            return ""
-        return " ".join(
-            f"{row.target_id}:{row.version}"
-            for row in self.receipts.rows
-            if row.version is not None
-        )
-
-    @property
-    def fingerprint(self) -> str:
-        """A digest of the parameters as typed and of the selection, so that what is confirmed is
-        what was previewed."""
-        alone = not (self.receipts and self.receipts.approval)
-        return _fingerprint(self.form.data, self.selection, alone=alone)
-
-
-def _fingerprint(data: Mapping[str, Any], selection: Selection | None, *, alone: bool) -> str:
-    # Why it is done changes nothing that was previewed: who writes it last confirms at once.
-    beside = CONTROL_FIELDS | {"reason", "ticket"}
-    typed = sorted((key, data[key]) for key in data if key not in beside)
-    version = selection.version if selection else 0
-    return hashlib.sha256(repr((typed, version, alone)).encode()).hexdigest()[:16]
 
 
 @permission("users.browse")
@@ -277,11 +164,11 @@ def _confirmed(request: StaffRequest, attempt: Attempt) -> bool:
     alone = request.POST.get("step") != "ask"
     return request.POST.get("step") in ("confirm", "ask") and request.POST.get(
         "previewed"
-    ) == _fingerprint(attempt.form.data, attempt.selection, alone=alone)
+    ) == fingerprint_of(attempt.form.data, attempt.selection, alone=alone)
 
 
 def _preview(request: StaffRequest, attempt: Attempt) -> None:
-    if Act.objects.filter(pk=attempt.act_id).exists():
+    if Act.objects.filter(pk=attempt.deed_id).exists():
         # The page came back from the browser's history: what it shows now is another act.
         attempt.act_id = uuid.uuid4()
     try:
@@ -309,7 +196,7 @@ def _perform(request: StaffRequest, attempt: Attempt) -> HttpResponse:
             reason=attempt.form.cleaned_data["reason"],
             ticket=attempt.form.cleaned_data["ticket"],
             seen=_seen(request.POST.get("seen", "")),
-            act_id=attempt.act_id,
+            act_id=attempt.deed_id,
         )
     except ApprovalNeeded:  # since it was previewed
         _preview(request, attempt)

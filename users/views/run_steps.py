@@ -4,7 +4,7 @@ those again whom it refused, and take its results."""
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from django.contrib import messages
@@ -137,11 +137,10 @@ def turn(request: StaffRequest, run_id: uuid.UUID, what: str) -> HttpResponse:
     run = visible(request, run_id)
     here = reverse("runs:detail", args=[run.pk])
     now = time_now()
-    asks = () if run.owner_id == request.user.pk else (steering.CANCEL_ANY,)
     if why := steering.why_not(what, run, actor=request.user, now=now):
         messages.error(request, why, extra_tags="bad")
         return redirect(here)
-    if ask := confirm_first(request, *asks, back=here):
+    if ask := confirm_first(request, *_asks(request, run, what), back=here):
         return ask
     try:
         _TURNS[what](run.pk, actor=request.user, now=now)
@@ -150,13 +149,28 @@ def turn(request: StaffRequest, run_id: uuid.UUID, what: str) -> HttpResponse:
     return redirect(here)
 
 
+def _asks(request: StaffRequest, run: Run, what: str) -> Sequence[str]:
+    """Under which permissions it is done: of one's own run none, but beginning it again is as
+    confirming it."""
+    if run.owner_id != request.user.pk:
+        return [steering.CANCEL_ANY]
+    if what == steering.RESUME and run.state != Run.State.PAUSED:
+        return Picture(run, request.user, time_now()).permissions()
+    return []
+
+
 @permission(RUN, asks="never")
 @require_POST
 def retry(request: StaffRequest, run_id: uuid.UUID) -> HttpResponse:
     """Prepare a run on those whom this one refused."""
     run = visible(request, run_id)
     try:
-        again = drafting.draft_retry(run, actor=request.user, now=time_now())
+        again = drafting.draft_retry(
+            run,
+            actor=request.user,
+            now=time_now(),
+            run_id=uuid.uuid5(run.pk, f"retried by {request.user.pk}"),
+        )
     except OperationRefused as refusal:
         messages.error(request, str(refusal), extra_tags="bad")
         return redirect("runs:detail", run.pk)

@@ -29,6 +29,7 @@ from users.staff import services as staffing
 pytestmark = pytest.mark.django_db
 
 
+SUSPENSION = {"reason_code": ["spam"], "ends_at": ["3d"], "internal_note": [""]}
 ITS_OWN = {"audit_run", "audit_approval", "audit_entry", "audit_personal", "audit_outbox"}
 
 
@@ -243,9 +244,31 @@ def test_maker_does_not_approve_their_own():
 
 
 def test_beneficiary_does_not_approve_what_is_done_to_them():
-    other = make_staff(Role.SUPER_ADMIN)
-    run = large_gift([*make_users(2), other.pk])
+    boss, other = make_staff(Role.SUPER_ADMIN), make_staff(Role.SUPER_ADMIN)
+    User.objects.filter(pk=boss.pk).update(password="of some kind")
+    run = ask("users.suspend", [*make_users(2), other.pk], SUSPENSION, actor=boss)
     refused(run, other, "done to your own account")
+
+
+def test_who_is_only_refused_by_it_approves_it():
+    """All are selected, colleagues included, to whom nothing is done."""
+    boss, other, ids = make_staff(Role.USER_ADMIN), make_staff(Role.SUPER_ADMIN), make_users(2)
+    run = large_gift([*ids, boss.pk, other.pk], actor=boss, delta="10000")
+    assert (run.changed, run.refused) == (2, 2)
+    assert approval_of(run).reasons == [
+        "This role moves at most 10,000.00 credits at once; this would be 20,000.00."
+    ]
+    approve(run, other)
+    work()
+    assert balances(ids) == {Decimal(10_000)}
+    assert balances([other.pk]) == {Decimal(0)}
+
+
+def test_two_are_not_needed_for_a_super_admin_to_whom_nothing_is_done():
+    boss, ids = make_staff(Role.SUPER_ADMIN), make_users(2)
+    run = worked(draft([*ids, boss.pk], code="users.suspend", data=SUSPENSION, actor=boss))
+    run = steering.confirm(run.pk, actor=boss, now=now(), reason="spam")
+    assert run.state == Run.State.RUNNING
 
 
 @pytest.mark.parametrize("role", [Role.USER_ADMIN, Role.SUPPORT, Role.READ_ONLY, Role.NONE])
@@ -272,7 +295,8 @@ def test_colleagues_are_those_whose_approval_would_be_taken():
     boss, other = make_staff(Role.SUPER_ADMIN), make_staff(Role.SUPER_ADMIN)
     target = make_staff(Role.SUPER_ADMIN)
     make_staff(Role.USER_ADMIN)
-    run = large_gift([*make_users(1), target.pk], actor=boss)
+    User.objects.filter(pk=boss.pk).update(password="of some kind")
+    run = ask("users.suspend", [*make_users(1), target.pk], SUSPENSION, actor=boss)
     able = approving.colleagues([approval_of(run)], now=now())
     assert able == {run.pk: {other.pk: other.username}}
 
@@ -445,8 +469,7 @@ def test_super_admin_is_made_and_unmade_by_two():
 def test_super_admin_is_suspended_by_two_and_by_nobody_alone():
     boss, other, ana = (make_staff(Role.SUPER_ADMIN) for _ in range(3))
     User.objects.filter(pk=other.pk).update(password="of some kind")
-    data = {"reason_code": ["spam"], "ends_at": ["3d"], "internal_note": [""]}
-    run = ask("users.suspend", [ana.pk], data, actor=boss)
+    run = ask("users.suspend", [ana.pk], SUSPENSION, actor=boss)
     approve(run, other)
     work()
     assert User.objects.restricted("suspension", now()).filter(pk=ana.pk).exists()

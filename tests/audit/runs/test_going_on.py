@@ -3,6 +3,7 @@ left out."""
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,7 +12,7 @@ from django.utils.timezone import now
 
 from audit import frozen, registry
 from audit.execution import OperationRefused
-from audit.models import Act, AuditEntry, Receipt, Run, RunChunk
+from audit.models import Act, Approval, AuditEntry, Receipt, Run, RunChunk
 from audit.people import SYSTEM
 from audit.runs import approving, drafting, starting, steering, targets, working
 from billing.models import Account
@@ -117,6 +118,29 @@ def test_undo_of_a_run_that_went_on_meanwhile_is_not_begun():
     steering.resume(run.pk, actor=run.owner, now=now())
     with pytest.raises(OperationRefused, match="goes on again"):
         steering.confirm(undo.pk, actor=run.owner, now=now(), reason="a mistake")
+
+
+@pytest.mark.parametrize("how", ["pause", "cancel"])
+def test_owner_does_not_let_go_on_what_a_super_admin_stopped(how):
+    owner, boss = make_staff(Role.USER_ADMIN), make_staff(Role.SUPER_ADMIN)
+    run = started(make_users(30), actor=owner)
+    step()
+    getattr(steering, how)(run.pk, actor=boss, now=now())
+    with pytest.raises(OperationRefused, match="A colleague stopped it"):
+        steering.resume(run.pk, actor=owner, now=now())
+    steering.resume(run.pk, actor=boss, now=now())
+    assert is_in(run, "RUNNING")
+
+
+def test_approved_run_goes_on_for_a_day_only():
+    boss, ids = make_staff(Role.SUPER_ADMIN), make_users(30)
+    run = ask("billing.adjust_credits", ids, {"delta": ["5000"]}, actor=boss)
+    approving.approve(run.pk, actor=make_staff(Role.SUPER_ADMIN), now=now())
+    step()
+    steering.cancel(run.pk, actor=boss, now=now())
+    Approval.objects.update(decided_at=now() - timedelta(days=1))
+    with pytest.raises(OperationRefused, match="approved over a day ago"):
+        steering.resume(run.pk, actor=boss, now=now())
 
 
 def test_run_that_is_done_has_nobody_left():
