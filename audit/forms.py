@@ -25,7 +25,7 @@ class OperationForm(forms.Form):
         label=_("Your reason"),
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=_("Stands in the audit log. The user does not see it."),
+        help_text=_("Stands in the audit log. Users do not see it."),
     )
     ticket = forms.CharField(
         label=_("Ticket"),

@@ -203,7 +203,8 @@ class Latest(NamedTuple):
 
 def latest_acts(viewer: Reader, *, limit: int) -> Latest:
     """The newest acts in three statements. Each ``act`` knows what undid it."""
-    acts = Act.objects.select_related("undone_by", "actor").order_by("-created_at", "-id")
+    done = Act.objects.filter(changed__gt=0)  # runs that have just begun did nothing yet
+    acts = done.select_related("undone_by", "actor").order_by("-created_at", "-id")
     mine = list(acts.filter(actor=viewer.pk)[:limit])
     everybody = [] if viewer.sees_only_own(INSPECT) else list(acts[:limit])
     targets = _single_targets({act.pk for act in (*mine, *everybody) if act.changed == 1})

@@ -28,6 +28,8 @@ from users import mail, roles
 from users.mail import Letter
 from users.models import User
 from users.roles import Role
+from users.runs.first import FirstChange, FirstRefused, first_changes, first_refused
+from users.runs.lines import query_words, undo_sentence
 
 DECIDE = approving.DECIDE
 MOST_LETTERS = 20  # of one request; who is not written to finds it in the queue
@@ -70,10 +72,16 @@ class Request:
     @property
     def sentence(self) -> str:
         """What approving would do, as on a button."""
-        changed = self.changed
-        if self.operation is None or not self.params:
+        if self.approval.run.undoes_id is not None:
+            return undo_sentence(self.approval.run, self.changed)
+        if self.operation is None:
             return self.label
-        return self.operation.sentence(self.params, changed)
+        return self.operation.sentence(self.params, self.changed)
+
+    @property
+    def query_words(self) -> str:
+        """How its users were found."""
+        return query_words(self.approval.run.query)
 
     @property
     def changed(self) -> int:
@@ -137,29 +145,14 @@ class Request:
         return owner.rank if owner else 0
 
     @cached_property
-    def first(self) -> list[dict[str, Any]]:
-        """The first users whom it would change, field by field, with their names."""
-        rows = (self.approval.run.forecast or {}).get("first", [])[:_FIRST]
-        people = User.objects.in_bulk([row["id"] for row in rows])
-        return [
-            {
-                "id": row["id"],
-                "person": people.get(row["id"]),
-                "fields": [
-                    (name, row["before"].get(name), row["after"].get(name))
-                    for name in {**row["before"], **row["after"]}
-                    if row["before"].get(name) != row["after"].get(name)
-                ],
-            }
-            for row in rows
-        ]
+    def first(self) -> list[FirstChange]:
+        """The first users whom it would change."""
+        return first_changes(self.approval.run, limit=_FIRST)
 
     @cached_property
-    def refused(self) -> list[dict[str, Any]]:
-        """The first who would be refused, with the reason."""
-        rows = (self.approval.run.forecast or {}).get("refused", [])[:_FIRST]
-        people = User.objects.in_bulk([row["id"] for row in rows])
-        return [{**row, "person": people.get(row["id"])} for row in rows]
+    def refused(self) -> list[FirstRefused]:
+        """The first who would be refused."""
+        return first_refused(self.approval.run, limit=_FIRST)
 
 
 _STATES = {
@@ -289,13 +282,33 @@ def letter_to_colleague(row: int, written_at: datetime, now: datetime) -> Letter
         context={
             "name": mail.one_line(viewer.username),
             "lines": [
-                {"who": mail.one_line(each.approval.run.owner_name), "what": each.label}
+                {
+                    "who": mail.one_line(each.approval.run.owner_name),
+                    "what": mail.one_line(each.sentence),
+                    "why": mail.one_line(each.approval.run.reason),
+                }
                 for each in found
             ],
         },
-        link=settings.SITE_URL + reverse("approvals:list"),
-        link_label=_("Open the queue"),
+        link=settings.SITE_URL + _where(found),
+        link_label=_("Look and decide"),
     )
+
+
+def _where(found: Sequence[Request]) -> str:
+    """Where they are decided: a single one on its own page."""
+    if len(found) == 1:
+        return reverse("approvals:one", args=[found[0].approval.run_id])
+    return reverse("approvals:list")
+
+
+def _why_over(approval: Approval) -> str:
+    """Why it is over; of an approval, what the colleague wrote to it."""
+    if approval.decision != Approval.Decision.APPROVED:
+        return str(approval.run.why)
+    if not approval.note:
+        return ""
+    return f"{approval.decided_by_name}: {approval.note}"
 
 
 def letter_to_owner(row: int, written_at: datetime, now: datetime) -> Letter | None:
@@ -309,9 +322,9 @@ def letter_to_owner(row: int, written_at: datetime, now: datetime) -> Letter | N
         to=owner.email,
         context={
             "name": mail.one_line(owner.username),
-            "what": asked.label,
+            "what": mail.one_line(asked.sentence),
             "word": asked.state[1],
-            "why": "" if approval.decision == Approval.Decision.APPROVED else approval.run.why,
+            "why": _why_over(approval),
         },
         link=settings.SITE_URL + reverse("approvals:one", args=[approval.run_id]),
         link_label=_("Open the request"),

@@ -97,6 +97,12 @@ def why_too_much(run: Run, doing: Deed, *, actor: Actor) -> str:
     return " ".join(reasons)
 
 
+def would_ask(run: Run, *, actor: Actor) -> Approval:
+    """The request that a previewed run would become, as ``colleagues`` takes it; nothing is
+    kept."""
+    return Approval(run=run, codes=codes_of(run, deed(run, actor=actor), actor))
+
+
 def codes_of(run: Run, doing: Deed, actor: Actor) -> list[str]:
     """The permissions under which a previewed run is done."""
     if run.undoes is not None:

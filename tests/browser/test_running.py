@@ -80,7 +80,7 @@ def test_run_is_counted_confirmed_paused_resumed_and_undone(desk, alone):
     work()
     desk.get_by_label("Your reason").fill("It was another week")
     desk.get_by_label("How many users?").fill("1001")
-    desk.get_by_role("button", name="Undo it for 1,001 users").click()
+    desk.get_by_role("button", name="Undo “Adjust credits” for 1,001 users").click()
     expect(heading(desk, "Running")).to_be_visible()
     work()
     expect(desk.get_by_text("Done.")).to_be_visible()

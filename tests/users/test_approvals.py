@@ -331,7 +331,7 @@ def test_colleagues_get_one_letter_and_who_asked_is_told_the_end(post):
     run = role_for(make_user(), actor=boss)
     assert letters(post) == [(other.email, "Something waits for your approval")]
     approving.refuse(run.pk, actor=other, now=now(), note="not now")
-    assert letters(post)[1:] == [(boss.email, "Grant a role: refused")]
+    assert letters(post)[1:] == [(boss.email, "Make 1 user Support: refused")]
 
 
 # The command

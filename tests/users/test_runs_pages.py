@@ -369,7 +369,7 @@ def test_undo_of_an_act_on_many_becomes_a_run(client, boss, few_at_once):
     undo = Run.objects.get(undoes=run.pk)
     assert response.headers["Location"] == reverse("runs:detail", args=[undo.pk])
     worked(undo)
-    assert "Undo it for 5 users" in page_of(client, undo)
+    assert "Undo “Adjust credits” for 5 users" in page_of(client, undo)
     confirm(client, undo, reason="a mistake")
     worked(undo)
     assert balances(ids) == {Decimal(0)}

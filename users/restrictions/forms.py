@@ -58,7 +58,9 @@ class SuspendForm(OperationForm):
         ReasonCode.objects.none(),
         label=_("Suspended for"),
         empty_label=_("Choose what for"),
-        help_text=_("Fills the usual duration and the text that the user reads."),
+        help_text=_(
+            "Decides the duration and the text that users read, where you leave them as they are."
+        ),
     )
     ends_at = EndField(
         label=_("Until"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import parse_qsl
 
 from django.utils.translation import gettext as _
 
 from audit.models import Act, Run
+from audit.operations import users
 from audit.people import Reader
 from audit.registry import operation_of
 from audit.runs import seeing
@@ -33,6 +35,24 @@ def label(run: Run) -> str:
     operation = operation_of(run.code)
     name = str(operation.label) if operation else run.code
     return _("Undo: %(act)s") % {"act": name} if run.undoes_id else name
+
+
+def undo_sentence(run: Run, number: int) -> str:
+    """What the button of an undo says: of what, and for how many."""
+    operation = operation_of(run.code)
+    name = str(operation.label) if operation else run.code
+    return _("Undo “%(act)s” for %(users)s") % {"act": name, "users": users(number)}
+
+
+def query_words(query: str) -> str:
+    """How users were found, as people write it: ``role:none``, ``tier=2``."""
+    asked = parse_qsl(query)
+    return " ".join(value if name == "q" else f"{name}={value}" for name, value in asked)
+
+
+def by_reason(run: Run) -> list[tuple[str, int]]:
+    """How many a run refused for which reason, the commonest first."""
+    return sorted(run.refusals.items(), key=lambda item: (-item[1], item[0]))[:20]
 
 
 def kind(run: Run) -> str:

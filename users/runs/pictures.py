@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,14 +18,27 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from audit import frozen, operations, reports
 from audit.approval_policy import RUN
-from audit.models import Act, Run, RunChunk
+from audit.models import Act, Approval, Run, RunChunk
 from audit.operations import MOST_UNASKED, Operation
 from audit.registry import operation_of
 from audit.reports import Line
 from audit.runs import approving, drafting, steering
 from coai_admin.console.templatetags.console import signed_credits
 from users.models import User
-from users.runs.lines import MOVES, how_far_undone, kind, label, percent, progress, spoken, took
+from users.runs.first import FirstChange, FirstRefused, first_changes, first_refused
+from users.runs.lines import (
+    MOVES,
+    by_reason,
+    how_far_undone,
+    kind,
+    label,
+    percent,
+    progress,
+    query_words,
+    spoken,
+    took,
+    undo_sentence,
+)
 
 State = Run.State
 OVER = frozenset({State.DONE, State.CANCELLED, State.HALTED})
@@ -47,14 +60,6 @@ class Step(NamedTuple):
     at: str
 
 
-class FirstChange(NamedTuple):
-    """One of the first who would change: the fields with their values before and after."""
-
-    target_id: int
-    name: str
-    fields: Sequence[tuple[str, Any, Any]]
-
-
 @dataclass
 class Picture:
     """A run as one person sees it now."""
@@ -73,11 +78,18 @@ class Picture:
 
     @property
     def kind(self) -> str:
-        return "none" if self.expired else kind(self.run)
+        return "none" if self.expired or self.in_vain else kind(self.run)
 
     @property
     def state(self) -> str:
-        return _("expired") if self.expired else str(self.run.get_state_display())
+        if self.expired:
+            return _("expired")
+        return _("nobody to change") if self.in_vain else str(self.run.get_state_display())
+
+    @property
+    def in_vain(self) -> bool:
+        """A preview that would change nobody."""
+        return bool(self.run.state == State.PREVIEWED and not self.run.changed)
 
     @property
     def moves(self) -> bool:
@@ -118,7 +130,7 @@ class Picture:
         """What the button says: exactly what will be done, to how many."""
         number = self._foreseen("changed")
         if self.run.undoes_id is not None:
-            return _("Undo it for %(users)s") % {"users": operations.users(number)}
+            return undo_sentence(self.run, number)
         if self.operation is None:
             return f"{self.label}: {operations.users(number)}"
         return self.operation.sentence(self.params, number)
@@ -127,6 +139,14 @@ class Picture:
     def approval(self) -> tuple[str, ...]:
         """Why it will wait for a second person once it is confirmed; empty where it will not."""
         return approving.will_wait(self.run, actor=self.viewer, now=self.now)
+
+    @cached_property
+    def nobody_approves(self) -> bool:
+        """Whether it would wait for a colleague whom there is not."""
+        if not self.approval:
+            return False
+        asked = approving.would_ask(self.run, actor=self.viewer)
+        return not approving.colleagues([asked], now=self.now)[self.run.pk]
 
     @property
     def title(self) -> str:
@@ -220,6 +240,11 @@ class Picture:
         return Act.objects.select_related("undone_by", "actor").filter(pk=self.run.pk).first()
 
     @cached_property
+    def approval_asked(self) -> bool:
+        """Whether a second person was asked about it."""
+        return Approval.objects.filter(run=self.run).exists()
+
+    @cached_property
     def record(self) -> list[Line]:
         """What people did with it, from asking for approval on."""
         return reports.about_run(self.run, self.viewer)
@@ -243,6 +268,10 @@ class Picture:
         """How its users were found, for those who may read whatever it may name."""
         masked = not self.own and self.viewer.sees_masked("users.inspect")
         return "" if masked else self.run.query
+
+    @property
+    def query_words(self) -> str:
+        return query_words(self.query)
 
     @property
     def left(self) -> int:
@@ -333,29 +362,17 @@ class Picture:
     @property
     def refusals(self) -> list[tuple[str, int]]:
         """How many were refused for which reason, the commonest first."""
-        return sorted(self.run.refusals.items(), key=lambda item: (-item[1], item[0]))[:20]
+        return by_reason(self.run)
 
     @cached_property
-    def _names(self) -> Mapping[int, str]:
-        forecast = self.run.forecast or {}
-        wanted = {row["id"] for name in ("first", "refused") for row in forecast.get(name, ())}
-        return dict(User.objects.filter(pk__in=wanted).values_list("pk", "username"))
-
-    @property
     def first_changes(self) -> list[FirstChange]:
-        """The first who would change, with their names of today."""
-        return [
-            FirstChange(row["id"], self._names.get(row["id"], f"#{row['id']}"), _moved(row))
-            for row in (self.run.forecast or {}).get("first", ())
-        ]
+        """The first who would change."""
+        return first_changes(self.run)
 
-    @property
-    def first_refused(self) -> list[tuple[int, str, str]]:
-        """The first who are refused: id, name, the sentence."""
-        return [
-            (row["id"], self._names.get(row["id"], f"#{row['id']}"), row["why"])
-            for row in (self.run.forecast or {}).get("refused", ())
-        ]
+    @cached_property
+    def first_refused(self) -> list[FirstRefused]:
+        """The first who are refused."""
+        return first_refused(self.run)
 
     @property
     def selected(self) -> str:
@@ -373,12 +390,3 @@ class Picture:
         else:
             words = ngettext("%(n)s selected user", "%(n)s selected users", self.run.total)
         return words % {"n": f"{self.run.total:,}"}
-
-
-def _moved(row: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    before, after = row["before"], row["after"]
-    return [
-        (name, before.get(name), after.get(name))
-        for name in {**before, **after}
-        if before.get(name) != after.get(name)
-    ]

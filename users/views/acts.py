@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -27,7 +26,7 @@ from users import approvals
 from users.access import confirm_first, permission
 from users.models import User
 from users.requests import StaffRequest
-from users.runs.lines import how_far_undone
+from users.runs.lines import by_reason, how_far_undone
 
 _ROWS = 200
 _ROW_EVENT = "user-changed"
@@ -78,14 +77,15 @@ def detail(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     names = User.objects.in_bulk(shown)
     changes = reports.of_act(act, shown, request.user)
     undo = Act.objects.filter(undoes=act).first()
+    run = Run.objects.filter(pk=act.pk).only("number", "state", "refusals").first()
     context = {
         "act": act,
         "operation": operation,
         "rows": [(row, names.get(row.target_id), changes.get(row.target_id)) for row in rows],
         "more": max(0, receipts.count() - _ROWS),
         "outcome": outcome,
-        "reasons": _refusals(act),
-        "run": Run.objects.filter(pk=act.pk).only("number", "state").first(),
+        "reasons": _refusals(act, run),
+        "run": run,
         "why_not_undo": operations.why_not_undo(operation, act, actor=request.user, now=time_now())
         or operations.why_not_undo_yet(act),
         "undone_by": undo,
@@ -94,13 +94,13 @@ def detail(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     return render(request, "users/act.html", context)
 
 
-def _refusals(act: Act) -> Iterable[Mapping[str, Any]]:
-    return (
-        act.receipts.filter(outcome=Receipt.Outcome.REFUSED)
-        .values("refusal")
-        .annotate(number=Count("target_id"))
-        .order_by("-number", "refusal")[:20]
-    )
+def _refusals(act: Act, run: Run | None) -> list[tuple[str, int]]:
+    """How many were refused for which reason, the commonest first: in short, where a run did it."""
+    if run is not None:
+        return by_reason(run)
+    refused = act.receipts.filter(outcome=Receipt.Outcome.REFUSED).values("refusal")
+    counted = refused.annotate(number=Count("target_id")).order_by("-number", "refusal")
+    return list(counted.values_list("refusal", "number")[:20])
 
 
 def _visible(request: StaffRequest, act_id: uuid.UUID) -> Act:

@@ -107,7 +107,10 @@ def progress(request: StaffRequest, run_id: uuid.UUID) -> HttpResponse:
     picture = Picture(run, request.user, time_now())
     if request.GET.get("shown") == run.state and picture.moves:
         return render(request, "runs/_progress.html", {"run": run, "picture": picture})
-    response = render(request, "runs/_run.html", _context(request, picture, None))
+    if request.GET.get("shown") == run.state:
+        return HttpResponse(status=204)
+    context = _context(request, picture, None) | {"alone": True}
+    response = render(request, "runs/_run.html", context)
     response.headers["HX-Retarget"] = "#run"
     response.headers["HX-Reswap"] = "outerHTML"
     return response
