@@ -105,6 +105,48 @@ def _lies() -> bytes:
     return bytes(content)
 
 
+def _packed_size_is_a_lie() -> bytes:
+    """The list says of a member that it is hardly packed at all: as what follows it belonged to
+    it."""
+    noise = random.Random(1).randbytes(2 * _MEGABYTE)  # noqa: S311 (noise)
+    members = {_SHEET: sheet(_PEOPLE + " " * 80 * _MEGABYTE), "xl/media/noise.bin": noise}
+    content = bytearray(book(members))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        packed = archive.getinfo(_SHEET).compress_size
+    place = content.rfind(struct.pack("<L", packed))
+    content[place : place + 4] = struct.pack("<L", _MEGABYTE)
+    return bytes(content)
+
+
+def _overlapping() -> bytes:
+    """A hundred members that are all made of the same bytes."""
+    noise = random.Random(1).randbytes(500_000)  # noqa: S311 (noise)
+    members = {f"xl/media/{n}.bin": b"" for n in range(100)}
+    content = bytearray(book({"xl/media/real.bin": noise, **members}))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        real = archive.getinfo("xl/media/real.bin")
+    sizes = struct.pack("<LLL", real.CRC, real.compress_size, real.file_size)
+    for name in members:
+        entry = content.rfind(name.encode()) - 46
+        content[entry + 16 : entry + 28] = sizes
+        content[entry + 42 : entry + 46] = struct.pack("<L", real.header_offset)
+    return bytes(content)
+
+
+def _one_token(begins: str, ends: str) -> Callable[[], bytes]:
+    """A piece of markup of 19 MB: whoever parses it block by block begins anew with each."""
+    return lambda: book({_SHEET: sheet(begins + "x" * 19 * _MEGABYTE + ends)}, method=0)
+
+
+def disguised_rows(encoding: str) -> bytes:
+    """Rows that are not written as every program writes them, after some that hold somebody."""
+    people = "".join(f"<x:row><x:c t='str'><x:v>u{n}</x:v></x:c></x:row>" for n in range(40))
+    rows = people + "<x:row/>" * 250_000
+    text = f'<x:worksheet {_MAIN.replace("xmlns", "xmlns:x")}><x:sheetData>{rows}'
+    text += "</x:sheetData></x:worksheet>"
+    return book({_SHEET: text.encode(encoding)}, method=0)
+
+
 def _encrypted() -> bytes:
     content = bytearray(book())
     for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
@@ -132,11 +174,17 @@ _OUTSIDE = f'<Relationship Id="r2" Type="{_RELATED}/externalLink" Target="file:/
 FILES: dict[str, Hostile] = {
     "rows: a million in 3 MB": Hostile("u.xlsx", _many_rows, "rows"),
     "rows: a million, little packed": Hostile("u.xlsx", _many_quiet_rows, "rows"),
+    "rows: 250,000 of another name": Hostile("u.xlsx", lambda: disguised_rows("utf-8"), "rows"),
+    "rows: 250,000 in UTF-16": Hostile("u.xlsx", lambda: disguised_rows("utf-16"), "rows"),
     "ratio: 80 MB of blanks": Hostile(
         "u.xlsx", lambda: book({_SHEET: sheet(_PEOPLE + " " * 80 * _MEGABYTE)}), "ratio"
     ),
     "unpacked: 210 MB": Hostile("u.xlsx", _large, "unpacked"),
     "a size that is a lie": Hostile("u.xlsx", _lies, "broken"),
+    "a packed size that is a lie": Hostile("u.xlsx", _packed_size_is_a_lie, "broken"),
+    "a hundred members in one place": Hostile("u.xlsx", _overlapping, "broken"),
+    "a remark of 19 MB": Hostile("u.xlsx", _one_token("<!--", "-->"), "xml"),
+    "an attribute of 19 MB": Hostile("u.xlsx", _one_token('<row spans="', '"/>'), "xml"),
     "a cell at XFD1048576": Hostile(
         "u.xlsx", lambda: book({_SHEET: sheet(_PEOPLE + _FAR)}), "columns"
     ),

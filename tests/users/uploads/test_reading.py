@@ -8,7 +8,9 @@ from datetime import date, datetime
 import pytest
 import xlsxwriter
 
-from bench.hostile import FILES, book, sheet
+from bench.hostile import FILES, book, disguised_rows, sheet
+from users.uploads.reader import archive, workbook
+from users.uploads.reader.refusal import Refused
 from users.uploads.reading import FileRefused, kind_of, look, read
 
 
@@ -53,6 +55,15 @@ def test_what_only_a_whole_reading_finds_is_refused_too():
     assert "Row 60" in str(refusal.value)
 
 
+def test_rows_are_counted_as_they_are_read_whatever_they_look_like_in_the_file():
+    opened = archive.opened(io.BytesIO(disguised_rows("utf-8")))
+    found = workbook.book(opened)
+    page = workbook.Sheet(found, [], [], lambda number, cells: None)
+    with pytest.raises(Refused) as refusal:
+        page.read(opened, found.member)
+    assert refusal.value.code == "rows"
+
+
 @pytest.mark.parametrize(
     ("encoding", "mark"),
     [
@@ -91,7 +102,7 @@ def test_delimiters_within_quotation_marks_do_not_count():
     assert sample(b'"a,b,c";d\n1;2\n').headings == ["a,b,c", "d"]
 
 
-def workbook(write, **options):
+def written(write, **options):
     file = io.BytesIO()
     with xlsxwriter.Workbook(file, options) as made:
         write(made, made.add_worksheet("People"))
@@ -114,7 +125,7 @@ def test_cells_of_a_workbook_are_read_as_they_are_meant():
         page.write_string(3, 1, "=1+1")
         page.write_number(3, 3, 12345678901234567)
 
-    assert rows(workbook(write), "xlsx") == [
+    assert rows(written(write), "xlsx") == [
         (
             2,
             ["007", ["7"], ["0.3"], "2027-02-28", "2027-02-28 23:59:59", ["2"], "ab", "TRUE"],
@@ -146,7 +157,7 @@ def test_days_that_count_from_1904_are_the_same_days():
         page.write_row(0, 0, ["expires"])
         page.write_datetime(1, 0, date(2027, 3, 1), made.add_format({"num_format": "yyyy-mm-dd"}))
 
-    assert rows(workbook(write, date_1904=True), "xlsx") == [(2, ["2027-03-01"])]
+    assert rows(written(write, date_1904=True), "xlsx") == [(2, ["2027-03-01"])]
 
 
 def test_the_first_sheet_that_can_be_seen_is_read():

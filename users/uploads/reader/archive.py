@@ -23,6 +23,7 @@ CONTENT_TYPES, WORKBOOK = "[Content_Types].xml", "xl/workbook.xml"
 _BLOCK = 64 * 1024
 _END = b"PK\x05\x06"
 _END_SIZE, _LONGEST_COMMENT = 22, 0xFFFF
+_ENTRY_SIZE = 30  # of what stands before a member, without its name
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What a list of people has no need of, by where it stands in a workbook.
@@ -43,6 +44,7 @@ def opened(file: IO[bytes]) -> zipfile.ZipFile:
     except (zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeDecodeError) as error:
         raise Refused("broken") from error
     _check(archive.infolist())
+    _check_places(archive)
     return archive
 
 
@@ -96,6 +98,18 @@ def _check_member(each: zipfile.ZipInfo) -> None:
         raise Refused("broken")
     if each.file_size > LARGE and each.file_size > MOST_RATIO * max(1, each.compress_size):
         raise Refused("ratio")
+
+
+def _check_places(archive: zipfile.ZipFile) -> None:
+    """That each member has its bytes for itself: else few of them could promise to be many, and the
+    size that a ratio is judged by be what one likes."""
+    end = 0
+    for each in sorted(archive.infolist(), key=lambda entry: entry.header_offset):
+        if each.header_offset < end:
+            raise Refused("broken")
+        end = each.header_offset + _ENTRY_SIZE + each.compress_size
+    if end > archive.start_dir:
+        raise Refused("broken")
 
 
 def _check_contents(names: Iterable[str]) -> None:

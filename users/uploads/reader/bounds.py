@@ -16,6 +16,7 @@ MOST_DIRECTORY = 1024 * 1024  # bytes of the archive's list of members
 MOST_UNPACKED = 200 * 1024 * 1024
 MOST_RATIO = 100  # unpacked to packed, of a member over LARGE
 LARGE = 1024 * 1024
+LONGEST_TOKEN = 1024 * 1024  # bytes of one piece of markup, such as a tag or a remark
 DEEPEST = 32  # elements within elements
 
 # Of the process that reads

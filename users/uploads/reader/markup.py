@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from xml.parsers import expat
 
-from users.uploads.reader.bounds import DEEPEST
+from users.uploads.reader.bounds import DEEPEST, LONGEST_TOKEN
 from users.uploads.reader.refusal import Refused
 
 Starts = Callable[[str, dict[str, str]], None]
@@ -47,13 +47,23 @@ def read(
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = _no_document_type
     parser.buffer_text = True
     try:
-        for block in blocks:
-            parser.Parse(block, False)  # noqa: FBT003 (expat takes no names)
+        _parse(parser, blocks)
         parser.Parse(b"", True)  # noqa: FBT003
     except Enough:
         return
     except (expat.ExpatError, LookupError, ValueError) as error:
         raise Refused("xml") from error
+
+
+def _parse(parser: expat.XMLParserType, blocks: Iterable[bytes]) -> None:
+    """What is not complete yet is parsed anew with each block, so it may not grow long: before 2.6
+    expat does not defer that by itself."""
+    fed = 0
+    for block in blocks:
+        parser.Parse(block, False)  # noqa: FBT003 (expat takes no names)
+        fed += len(block)
+        if fed - parser.CurrentByteIndex > LONGEST_TOKEN:
+            raise Refused("xml")
 
 
 def _no_document_type(*_declared: object) -> None:

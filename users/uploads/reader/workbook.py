@@ -23,7 +23,7 @@ _STRINGS, _STYLES = "xl/sharedStrings.xml", "xl/styles.xml"
 _ID = "http://schemas.openxmlformats.org/officeDocument/2006/relationships id"
 _STRICT_ID = "http://purl.oclc.org/ooxml/officeDocument/relationships id"
 _REFERENCE = re.compile(r"([A-Z]{1,3})[0-9]+", re.ASCII)
-_ROW = b"<row"
+_ROW, _PREFIXED_ROW = b"<row", b":row"
 OnRow = Callable[[int, list[Cell]], None]
 TOO_LONG: Cell = {"bad": "long"}
 
@@ -75,11 +75,13 @@ def _targets(file: zipfile.ZipFile) -> dict[str, str]:
 
 
 def count_rows(file: zipfile.ZipFile, member: str) -> None:
-    """That the sheet has not too many rows, before it is parsed. Raises Refused."""
+    """That the sheet has not too many rows, before it is parsed, which counts them again. In UTF-16
+    there is a NUL beside each letter. Raises Refused."""
     rows, rest = 0, b""
     for block in archive.blocks(file, member):
-        rows += (rest + block).count(_ROW)
-        rest = block[-len(_ROW) + 1 :]
+        text = rest + block.replace(b"\0", b"")
+        rows += text.count(_ROW) + text.count(_PREFIXED_ROW)
+        rest = text[-len(_ROW) + 1 :]
         if rows > MOST_ROWS_OF_A_SHEET:
             raise Refused("rows")
 
@@ -171,7 +173,7 @@ class Sheet:
         self._styles = styles
         self._shared = shared
         self._on_row = on_row
-        self._row = 0
+        self._row = self._rows = 0
         self._cells: list[Cell] = []
         self._column = 0
         self._type = self._style = ""
@@ -200,6 +202,9 @@ class Sheet:
         row = int(told) if told.isdigit() and len(told) < 9 else self._row + 1
         if row <= self._row:
             raise Refused("broken")
+        self._rows += 1
+        if self._rows > MOST_ROWS_OF_A_SHEET:
+            raise Refused("rows")
         self._row, self._cells, self._column = row, [], 0
 
     def _begin_cell(self, attributes: dict[str, str]) -> None:
