@@ -31,11 +31,14 @@ _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Za-z]{2}", re.ASCII)
 _LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*", re.ASCII | re.IGNORECASE)
 _PLAIN = re.compile(r"[0-9]+([.][0-9]+)?", re.ASCII)
+# No group begins with 0: “0,500” is half a credit of whoever writes commas, not five hundred.
 _GROUPED = {
     POINT: re.compile(
-        r"[0-9]{1,3}(?P<by>[, ’'\u00a0\u202f])[0-9]{3}((?P=by)[0-9]{3})*([.][0-9]+)?"
+        r"[1-9][0-9]{0,2}(?P<by>[, ’'\u00a0\u202f])[0-9]{3}((?P=by)[0-9]{3})*([.][0-9]+)?"
     ),
-    COMMA: re.compile(r"[0-9]{1,3}(?P<by>[. ’'\u00a0\u202f])[0-9]{3}((?P=by)[0-9]{3})*(,[0-9]+)?"),
+    COMMA: re.compile(
+        r"[1-9][0-9]{0,2}(?P<by>[. ’'\u00a0\u202f])[0-9]{3}((?P=by)[0-9]{3})*(,[0-9]+)?"
+    ),
 }
 _WITH_COMMA = re.compile(r"[0-9]+,[0-9]+", re.ASCII)
 _CLOCK = r"(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?)?"

@@ -58,6 +58,8 @@ def test_value_is_understood(field, cell, decimal, value):
         *(("credits", text, POINT) for text in ("Infinity", "0x7f", "1_000", "１２", "-5", "−5")),
         *(("credits", text, POINT) for text in ("0.1234567", "1" * 19, "5" * 5_000)),
         *(("credits", text, COMMA) for text in ("1,234.5", "12.5", "1.23.456")),
+        *(("credits", text, POINT) for text in ("0,500", "00,500", "012,345.6")),
+        *(("credits", text, COMMA) for text in ("0.500", "00.500", "012.345,6")),
         ("credits", {"bad": "formula"}, POINT),
         ("credits", {"bad": "error"}, POINT),
         *(("expires", text, POINT) for text in ("3/1/2027", "01/03/27", "2027-02-29", "tomorrow")),
