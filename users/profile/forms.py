@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django import forms
@@ -49,31 +49,39 @@ _TAGS_BEGUN = format_lazy("{}?tag=", reverse_lazy("users:complete"))
 
 class TagsField(forms.Field):
     """Tags, separated by commas; a program may send a list. Cleans to a list without repetitions,
-    whatever the case."""
+    whatever the case. ``new``: whether they may be made by it."""
 
     widget = forms.TextInput(attrs={"autocomplete": "off", "data-completes": _TAGS_BEGUN})
+
+    def __init__(self, *, new: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # Files of users have semicolons between tags, so new ones contain none.
+        self._without = {",", '"', ";"} if new else {",", '"'}
 
     def clean(self, value: Any) -> list[str]:
         parts = value if isinstance(value, list | tuple) else str(value or "").split(",")
         names = [" ".join(str(part).split()) for part in parts]
         for name in names:
-            _check_tag(name)
+            _check_tag(name, self._without)
         found = list({name.casefold(): name for name in names if name}.values())
         if len(found) > MOST_TAGS:
             raise forms.ValidationError(gettext("At most %(n)d tags at once.") % {"n": MOST_TAGS})
         return found
 
 
-def _check_tag(name: str) -> None:
+def _check_tag(name: str, without: Collection[str]) -> None:
     if len(name) > _LONGEST_TAG:
         raise forms.ValidationError(
             gettext("“%(name)s…” is too long: a tag has at most %(n)d characters.")
             % {"name": name[:20], "n": _LONGEST_TAG}
         )
     hidden = any(unicodedata.category(letter).startswith("C") for letter in name)
-    if hidden or {",", '"'} & set(name):
+    if hidden or any(sign in name for sign in without):
         raise forms.ValidationError(
-            gettext("A tag contains no commas, no quotation marks and nothing that nobody can see.")
+            gettext(
+                "A tag contains no commas, no semicolons, no quotation marks and nothing that "
+                "nobody can see."
+            )
         )
 
 
@@ -85,7 +93,9 @@ class TagForm(OperationForm):
         required=False,
         help_text=_("Separated by commas. A tag that nobody used before is made."),
     )
-    remove = TagsField(label=_("Take off"), required=False, help_text=_("Separated by commas."))
+    remove = TagsField(
+        new=False, label=_("Take off"), required=False, help_text=_("Separated by commas.")
+    )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
