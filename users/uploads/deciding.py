@@ -53,7 +53,7 @@ def _why_not_new(line: Line) -> Refusal | None:
     if line.known is not None:
         return Refusal(_("This user was made already."))
     if why := why_not_a_name(line.name):
-        return Refusal(why)
+        return Refusal(why, _("No name that can be given."))
     if line.holder:
         return Refusal(
             _("%(holder)s signs in by this name or address already.") % {"holder": line.holder},
@@ -129,6 +129,13 @@ def _subscription(line: Line, now: datetime) -> Verdict:
     tier, ends = line.values.get("tier"), line.values.get("expires")
     ends_at = datetime.fromisoformat(ends) if ends else None
     assert line.picture is not None
+    if _cut(line.picture.ends_at) == ends_at:
+        ends_at = line.picture.ends_at
     if tier == 0 and ends_at is not None and ends_at > now:
         return Refusal(_("Tier 0 is no subscription, so it has no end in the future."))
     return decide_tier_and_end(line.picture, tier, ends_at, now)
+
+
+def _cut(ends_at: datetime | None) -> datetime | None:
+    """An end as exports show it, to the second: what comes back from one is the same end."""
+    return ends_at.replace(microsecond=0) if ends_at else None

@@ -102,10 +102,11 @@ def finish(upload: int) -> tuple[int, int, Decimal, list[int]]:
     """After the last row: refuse what is told twice, and reserve ids for those to be made. Returns
     how many rows there are, how many are refused, how many credits the others give, and the ids of
     the users they are about."""
+    same = _("Rows <rows> are about the same user, or about names that look the same. Leave one.")
     keys = {
-        "coalesce('#' || target_id, '@' || lower(look))": _(
-            "Rows <rows> are about the same user, or about names that look the same. Leave one."
-        ),
+        "coalesce('#' || target_id, '@' || lower(look))": same,
+        # What looks alike in capitals may not in small letters: ИВАН and Иван are one name.
+        "CASE WHEN is_new THEN lower(values->>'username') END": same,
         "CASE WHEN is_new THEN lower(values->>'email') END": _(
             "Rows <rows> have the same address. Leave one."
         ),

@@ -28,7 +28,7 @@ from users.models import Note, Tagging, Upload, UploadPart, UploadRow, User
 from users.profile.services import close
 from users.restrictions import services
 from users.roles import Role
-from users.uploads import fields, lines, working
+from users.uploads import fields, lines, results, working
 from users.uploads.operations import CODE, IMPORT
 from users.uploads.rows import Parsed
 
@@ -193,6 +193,10 @@ def test_names_of_two_rows_that_look_alike_are_refused():
     assert set(problems(tried("username\nace\nасе\n"))) == {2, 3}
 
 
+def test_names_of_two_rows_that_are_one_name_to_the_database_are_refused():
+    assert set(problems(tried("username\nИВАН\nИван\nΑΝΝΑ\nάννα\nΆΝΝΑ\n"))) == {2, 3, 5, 6}
+
+
 def test_ids_that_nobody_has_are_refused_in_every_mode():
     assert "no user with this ID" in problems(tried("id,username\n99999999,new1\n", match="id"))[2]
 
@@ -210,6 +214,11 @@ def test_creating_only_leaves_out_who_is_there_and_changing_only_who_is_not():
 )
 def test_names_that_nobody_can_be_given_are_refused(name, why):
     assert why in refused(tried(f"username\n{name}\nfine1\n"))[name]
+
+
+def test_names_that_nobody_can_be_given_are_counted_as_one_reason():
+    upload = tried("username\n" + "".join(f"ａna{n}\n" for n in range(30)))
+    assert [number for _why, number in results.reasons(upload)] == [30]
 
 
 def test_names_and_addresses_that_somebody_signs_in_by_are_refused():
@@ -320,6 +329,18 @@ def test_tier_and_end_of_a_running_subscription_change_as_one():
     standing = Standing.objects.get(user=ana)
     assert (run.changed, standing.tier, standing.ends_at.date().isoformat()) == (1, 3, NEXT_YEAR)
     assert not list(subscription_defects())
+
+
+def test_end_that_an_export_cut_to_the_second_is_the_same_end():
+    """Exports show no parts of seconds: what comes back as it was sent changes nothing."""
+    ana = make_user("ana")
+    ends_at = (now() + timedelta(days=30)).replace(microsecond=345_678)
+    set_tier([ana.pk], actor=SYSTEM, tier=2, ends_at=ends_at, reason="x")
+    upload = tried(f"username,tier,expires\nana,2,{ends_at:%Y-%m-%d %H:%M:%S}\n")
+    assert (upload.run.changed, upload.run.unchanged) == (0, 1)
+    imported(f"username,tier,expires\nana,3,{ends_at:%Y-%m-%d %H:%M:%S}\n")
+    standing = Standing.objects.get(user=ana)
+    assert (standing.tier, standing.ends_at) == (3, ends_at)
 
 
 def test_tier_without_end_is_refused_where_nothing_runs():
