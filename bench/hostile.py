@@ -142,7 +142,7 @@ def disguised_rows(encoding: str) -> bytes:
     """Rows that are not written as every program writes them, after some that hold somebody."""
     people = "".join(f"<x:row><x:c t='str'><x:v>u{n}</x:v></x:c></x:row>" for n in range(40))
     rows = people + "<x:row/>" * 250_000
-    text = f'<x:worksheet {_MAIN.replace("xmlns", "xmlns:x")}><x:sheetData>{rows}'
+    text = f"<x:worksheet {_MAIN.replace('xmlns', 'xmlns:x')}><x:sheetData>{rows}"
     text += "</x:sheetData></x:worksheet>"
     return book({_SHEET: text.encode(encoding)}, method=0)
 

@@ -342,6 +342,7 @@ OUTBOX_HANDLERS: dict[str, str] = {
 NOTICES = ("password_changed", "second_factor_changed", "second_factor_reset", "step_up_locked")
 EXPORT_WRITERS: dict[str, str] = {"users": "users.exporting.writing.USERS_WRITER"}
 EXPORTS_AT_ONCE = 1  # files being written: the other workers are for all else
+UPLOADS_AT_ONCE = 1  # files being read, for the same reason
 LETTERS: dict[str, str] = {  # who finds what each letter needs; templates/mail/<name>.txt says it
     **dict.fromkeys(NOTICES, "users.mail.to_user"),
     "password_link": "users.passwords.sending.letter",

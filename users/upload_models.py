@@ -13,8 +13,8 @@ class Upload(models.Model):
     ``manner``, ``headings`` and ``sample`` are what was seen of it at once; ``columns`` says which
     of our fields each of its columns (by place) holds; ``options`` how people are matched and what
     is to be done (``users.uploads.mapping``). A worker reads it under ``token`` until
-    ``lease_until``. ``credits``: how many its rows would give in all. ``run`` tries the rows, and
-    then does what they say.
+    ``lease_until``; ``attempts`` counts how often one began. ``credits``: how many its rows would
+    give in all. ``run`` tries the rows, and then does what they say.
     """
 
     class State(models.TextChoices):
@@ -44,6 +44,7 @@ class Upload(models.Model):
     run = models.ForeignKey("audit.Run", models.SET_NULL, null=True, related_name="+")
     token = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField()
     read_at = models.DateTimeField(null=True)
 

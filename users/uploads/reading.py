@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, Literal, NamedTuple
 
@@ -21,6 +23,8 @@ from users.uploads.reader.cells import Cell
 
 Kind = Literal["csv", "xlsx"]
 KINDS: dict[str, Kind] = {"csv": "csv", "tsv": "csv", "txt": "csv", "xlsx": "xlsx"}
+BEAT = 1.0  # seconds of reading after which whoever waits for it tells that they are there
+_BLOCK = 64 * 1024
 _WALL = {"look": bounds.SECONDS_TO_LOOK * 2, "read": bounds.SECONDS_TO_READ * 2}
 
 _SENTENCES = {
@@ -68,6 +72,9 @@ _SENTENCES = {
     "broken": gettext_lazy("The workbook is damaged. Open it in Excel and save it again."),
     "no_workbook": gettext_lazy("There is no worksheet in this file that can be seen."),
     "memory": gettext_lazy("Reading this file takes too much memory. Split it, or save it as CSV."),
+    "broken_off": gettext_lazy(
+        "Reading this file was broken off each time it was begun. Tell whoever runs the server."
+    ),
     "owner": gettext_lazy("Whoever uploaded this may not act any more."),
     "time": gettext_lazy("Reading this file takes too long. Split it, or save it as CSV."),
 }
@@ -128,10 +135,13 @@ def look(file: IO[bytes], kind: Kind) -> Sample:
     return Sample(manner, [_heading(cell) for cell in headings], rows)
 
 
-def read(file: IO[bytes], kind: Kind) -> Iterator[Row]:
-    """Each row below the headings with its number. Raises FileRefused, possibly after many rows:
-    nothing may be kept of a file that is refused."""
-    with _started("read", file, kind) as lines:
+def read(
+    file: IO[bytes], kind: Kind, *, waiting: Callable[[], None] = lambda: None
+) -> Iterator[Row]:
+    """Each row below the headings with its number. ``waiting`` is called about every second, also
+    while none comes: a file of empty rows has nothing to show for minutes. Raises FileRefused,
+    possibly after many rows: nothing may be kept of a file that is refused."""
+    with _started("read", file, kind, waiting) as lines:
         next(lines, None)
         next(lines, None)  # the headings
         for line in lines:
@@ -150,11 +160,17 @@ def _heading(cell: Cell) -> str:
 
 
 @contextmanager
-def _started(task: Literal["look", "read"], file: IO[bytes], kind: Kind) -> Iterator[Iterator[Any]]:
+def _started(
+    task: Literal["look", "read"],
+    file: IO[bytes],
+    kind: Kind,
+    waiting: Callable[[], None] = lambda: None,
+) -> Iterator[Iterator[Any]]:
     """The program's lines while it runs; it is ended when nobody reads on, or its time is over."""
     file.seek(0)
     program = subprocess.Popen(  # noqa: S603 (nothing of it comes from the file)
         [sys.executable, "-S", "-m", "users.uploads.reader", task, kind],
+        bufsize=0,
         stdin=file,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -164,7 +180,7 @@ def _started(task: Literal["look", "read"], file: IO[bytes], kind: Kind) -> Iter
     clock = threading.Timer(_WALL[task], program.kill)
     clock.start()
     try:
-        yield _lines(program)
+        yield _lines(program, waiting)
     finally:
         clock.cancel()
         program.kill()
@@ -173,9 +189,9 @@ def _started(task: Literal["look", "read"], file: IO[bytes], kind: Kind) -> Iter
         program.stdout.close()
 
 
-def _lines(program: subprocess.Popen[bytes]) -> Iterator[Any]:
+def _lines(program: subprocess.Popen[bytes], waiting: Callable[[], None]) -> Iterator[Any]:
     assert program.stdout is not None
-    for text in program.stdout:
+    for text in _texts(program.stdout.fileno(), waiting):
         line = json.loads(text)
         if isinstance(line, dict):
             if "refused" in line:
@@ -185,3 +201,22 @@ def _lines(program: subprocess.Popen[bytes]) -> Iterator[Any]:
         yield line
     # It ended without a last word: its time was over, or it had no memory left to say so.
     raise FileRefused("time" if program.wait() < 0 else "memory")
+
+
+def _texts(pipe: int, waiting: Callable[[], None]) -> Iterator[bytes]:
+    """The whole lines that come out of a pipe."""
+    rest, told = b"", time.monotonic()
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while True:
+            ready = selector.select(BEAT)
+            if time.monotonic() - told >= BEAT:
+                waiting()
+                told = time.monotonic()
+            if not ready:
+                continue
+            block = os.read(pipe, _BLOCK)
+            if not block:
+                return
+            *lines, rest = (rest + block).split(b"\n")
+            yield from lines

@@ -16,7 +16,7 @@ from audit.runs import steering
 from users.models import Upload, UploadRow, User
 from users.uploads.fields import needed
 
-_NOT_STARTED = (Run.State.PREVIEWING, Run.State.PREVIEWED, Run.State.WAITING)
+NOT_STARTED = (Run.State.PREVIEWING, Run.State.PREVIEWED, Run.State.WAITING)
 
 
 def may_map(upload: Upload, actor: User) -> bool:
@@ -45,7 +45,8 @@ def map_columns(
     if not all(map(actor.may, needed(columns, options["mode"]))):
         raise PermissionDenied(_("Your role does not allow this."))
     upload.columns, upload.options = dict(columns), dict(options)
-    upload.state, upload.why, upload.lease_until = Upload.State.READING, "", None
+    upload.state, upload.why = Upload.State.READING, ""
+    upload.lease_until, upload.attempts = None, 0
     upload.save()
 
 
@@ -55,7 +56,7 @@ def begin_again(upload: Upload, *, actor: User, now: datetime) -> None:
     upload = _locked(upload)
     if not may_begin_again(upload, actor) or not may_map(upload, actor):
         raise OperationRefused(_("This import has begun, or is a colleague's."))
-    if upload.run is not None and upload.run.state in _NOT_STARTED:
+    if upload.run is not None and upload.run.state in NOT_STARTED:
         steering.discard(upload.run.pk, actor=actor, now=now)
     UploadRow.objects.filter(upload=upload).delete()
     upload.state, upload.run, upload.rows, upload.problems = Upload.State.UPLOADED, None, 0, 0

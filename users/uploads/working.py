@@ -1,6 +1,7 @@
 """What workers do with uploaded files: read the next one that is due, keep its rows, and draft the
-run that tries them. A worker holds a file by a lease, which each batch of rows renews; one that was
-killed lets it run out, and whoever comes next begins again."""
+run that tries them. A worker holds a file by a lease, which it renews every second, rows or none;
+one that was killed lets it run out, and whoever comes next begins again, a few times. One file is
+read at a time (UPLOADS_AT_ONCE), so that the other workers are for all else."""
 
 from __future__ import annotations
 
@@ -25,18 +26,23 @@ from users.uploads import reading, staging
 from users.uploads.operations import IMPORT
 from users.uploads.reading import FileRefused
 from users.uploads.rows import Parsed, parse
+from users.uploads.steps import NOT_STARTED
 from users.uploads.values import Manner
 
 _BATCH = 2_000
+ATTEMPTS = 5
+_LOCK = "users.uploads.working"
 _FILE_KEPT, _ROWS_KEPT = timedelta(days=1), timedelta(days=30)
 _CLAIM = """
-UPDATE users_upload SET token = token + 1, rows = 0,
+UPDATE users_upload SET token = token + 1, attempts = attempts + 1, rows = 0,
        lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
  WHERE id = (SELECT id FROM users_upload
               WHERE state = 'reading'
                 AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                AND (SELECT count(*) FROM users_upload
+                      WHERE state = 'reading' AND lease_until >= clock_timestamp()) < %(most)s
               ORDER BY created_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
-RETURNING id, token
+RETURNING id, token, attempts
 """
 _RENEW = """
 UPDATE users_upload SET rows = rows + %(rows)s,
@@ -50,10 +56,11 @@ class Lost(Exception):
 
 
 class Claim(NamedTuple):
-    """That this worker reads a file, until another takes it up."""
+    """That this worker reads a file, until another takes it up; and how often it was begun."""
 
     upload: int
     token: int
+    attempts: int
 
 
 def work() -> bool:
@@ -66,10 +73,17 @@ def work() -> bool:
     return True
 
 
+@transaction.atomic
 def take_up() -> Claim | None:
-    """The next file that nobody reads, now held by this worker; None when there is none."""
+    """The next file that nobody reads, now held by this worker; None when there is none, or when as
+    many are read already as may be at once."""
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"lease": settings.RUN_LEASE})
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext(%s))", [_LOCK])
+        [alone] = cursor.fetchone()
+        if not alone:
+            return None
+        most = {"lease": settings.RUN_LEASE, "most": settings.UPLOADS_AT_ONCE}
+        cursor.execute(_CLAIM, most)
         row = cursor.fetchone()
     return Claim(*row) if row else None
 
@@ -80,8 +94,11 @@ def _read(claim: Claim) -> None:
         upload = _held(claim)
         UploadRow.objects.filter(upload=upload).delete()
     try:
+        if claim.attempts > ATTEMPTS:
+            raise FileRefused("broken_off")
         with reading.on_disk(_parts(upload)) as file:
-            rows = _parsed(upload, reading.read(file, _kind(upload)))
+            told = reading.read(file, _kind(upload), waiting=lambda: _renew(claim))
+            rows = _parsed(upload, told)
             while batch := list(islice(rows, _BATCH)):
                 _stage(claim, batch, upload.options)
         _finish(claim)
@@ -120,13 +137,18 @@ def _held(claim: Claim) -> Upload:
     return upload
 
 
-@transaction.atomic
-def _stage(claim: Claim, batch: list[Parsed], options: dict[str, str]) -> None:
+def _renew(claim: Claim, *, rows: int = 0) -> None:
+    """Hold the file for longer, which so many more rows are kept of. Raises Lost."""
     with connection.cursor() as cursor:
-        values = {**claim._asdict(), "rows": len(batch), "lease": settings.RUN_LEASE}
+        values = {**claim._asdict(), "rows": rows, "lease": settings.RUN_LEASE}
         cursor.execute(_RENEW, values)
         if not cursor.rowcount:
             raise Lost
+
+
+@transaction.atomic
+def _stage(claim: Claim, batch: list[Parsed], options: dict[str, str]) -> None:
+    _renew(claim, rows=len(batch))
     staging.stage(claim.upload, batch, options)
 
 
@@ -163,11 +185,14 @@ def _refuse(claim: Claim, why: str) -> None:
 
 def forget(now: datetime) -> int:
     """Delete what is not needed any more: files once their rows were imported, or after a day;
-    uploads nobody went on with, after a day; others after thirty. Returns how many uploads went."""
+    uploads nobody goes on with, after a day or when their run can begin no more; others after
+    thirty. Returns how many uploads went."""
     old = Q(created_at__lte=now - _FILE_KEPT)
     UploadPart.objects.filter(
         Q(upload__created_at__lte=now - _FILE_KEPT) | Q(upload__run__started_at__isnull=False)
     ).delete()
     idle = Q(run__isnull=True) | Q(run__started_at__isnull=True)
-    gone = Upload.objects.filter((old & idle) | Q(created_at__lte=now - _ROWS_KEPT))
+    # It may wait for a second person, whose day begins when they are asked.
+    awaited = Q(run__state__in=NOT_STARTED, run__expires_at__gt=now)
+    gone = Upload.objects.filter((old & idle & ~awaited) | Q(created_at__lte=now - _ROWS_KEPT))
     return len([upload.delete() for upload in gone])

@@ -1,7 +1,9 @@
 """From a file to users: what is created, what is changed, what is refused, and the way back."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from threading import Event, Thread
 
 import pytest
 from django.db import connection
@@ -22,13 +24,13 @@ from subscriptions.reports import defects as subscription_defects
 from subscriptions.services import set_tier
 from tests import checksum
 from tests.factories import make_staff, make_user, make_users
-from tests.users.uploads.files import imported, mapped, problems, refused, tried
+from tests.users.uploads.files import imported, mapped, problems, refused, tried, uploaded
 from users import roles
 from users.models import Note, Tagging, Upload, UploadPart, UploadRow, User
 from users.profile.services import close
 from users.restrictions import services
 from users.roles import Role
-from users.uploads import fields, lines, results, working
+from users.uploads import fields, lines, reading, results, working
 from users.uploads.operations import CODE, IMPORT
 from users.uploads.rows import Parsed
 
@@ -508,6 +510,55 @@ def test_reading_begins_again_where_a_worker_was_killed(monkeypatch):
     assert (upload.rows, upload.problems, upload.state) == (7, 0, Upload.State.READ)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_file_that_shows_nothing_for_long_stays_with_its_worker(settings, monkeypatch):
+    """Empty rows, of which there may be any number, come to nothing: the lease must not hang on
+    those that come to something."""
+    settings.RUN_LEASE = 1
+    monkeypatch.setattr(reading, "BEAT", 0.1)
+    upload = mapped("username\nnew1\n" + ",,,,,,,\n" * 2_000_000 + "new2\n")
+    claim, began = working.take_up(), time.monotonic()
+    over, rivals = Event(), set()
+
+    def rival():
+        while not over.wait(0.05):
+            rivals.add(working.take_up())
+        connection.close()
+
+    other = Thread(target=rival)
+    other.start()
+    try:
+        working._read(claim)
+    finally:
+        over.set()
+        other.join()
+    upload.refresh_from_db()
+    assert (upload.state, upload.rows, upload.token) == (Upload.State.READ, 2, 1)
+    assert rivals == {None}
+    assert time.monotonic() - began > settings.RUN_LEASE
+
+
+def test_file_whose_reading_was_broken_off_often_is_refused():
+    upload = mapped("username\nnew1\n")
+    for _attempt in range(working.ATTEMPTS):
+        assert working.take_up()
+        Upload.objects.filter(pk=upload.pk).update(lease_until=now() - timedelta(seconds=1))
+    assert working.work()
+    upload.refresh_from_db()
+    assert upload.state == Upload.State.REFUSED
+    assert "broken off" in upload.why
+    assert not working.work()
+
+
+def test_one_file_is_read_at_a_time():
+    mapped("username\nnew1\n")
+    mapped("username\nnew2\n")
+    assert working.take_up()
+    assert working.take_up() is None
+    Upload.objects.update(lease_until=now() - timedelta(seconds=1))
+    assert working.take_up()
+
+
 def test_file_that_turns_out_hostile_while_it_is_read_leaves_nothing():
     from bench.hostile import book, sheet
 
@@ -530,12 +581,26 @@ def test_uploads_are_forgotten():
     old = now() - timedelta(hours=25)
     left = tried("username\nnew1\n")
     Upload.objects.filter(pk=left.pk).update(created_at=old)
+    Run.objects.filter(pk=left.run_id).update(expires_at=now())
+    unmapped = uploaded("username\nnew1\n")
+    Upload.objects.filter(pk=unmapped.pk).update(created_at=old)
     done = imported("username\nnew2\n")
     Upload.objects.filter(run=done).update(created_at=old)
     working.forget(now())
     assert list(Upload.objects.values_list("run", flat=True)) == [done.pk]
     assert not UploadPart.objects.exists()
     working.forget(now() + timedelta(days=30))
+    assert not Upload.objects.exists()
+
+
+def test_uploads_whose_run_waits_for_somebody_are_kept():
+    owner = make_staff(Role.USER_ADMIN)
+    waiting = confirmed("username,credits to add\nnew1,9000\nnew2,1001\n", owner=owner)
+    tried_late = tried("username\nnew3\n")
+    Upload.objects.update(created_at=now() - timedelta(hours=25))
+    working.forget(now())
+    assert set(Upload.objects.values_list("run", flat=True)) == {waiting.pk, tried_late.run_id}
+    working.forget(now() + timedelta(hours=25))
     assert not Upload.objects.exists()
 
 
