@@ -26,6 +26,7 @@ TABLE_WRITERS = {
     "users_restriction": {"users.restrictions.restricting"},
     "users_user": {
         "users.profile.naming",
+        "users.profile.closing",
         "users.imports.loading",
         "users.imports.passwords",
         "users.demo.loading",

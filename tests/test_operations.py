@@ -86,6 +86,10 @@ def _tagged(ids):
     profile_services.tag(ids, actor=execution.people.SYSTEM, add=["old"], reason="before")
 
 
+def _closed(ids):
+    profile_services.close(ids, actor=execution.people.SYSTEM, reason="before")
+
+
 def _subscribed(ids):
     from subscriptions.services import set_tier
 
@@ -142,6 +146,7 @@ SAMPLES |= {
     "users.grant_role": {"prepare": list, "data": {"role": "support", "reason": "joins us"}},
     "users.revoke_role": {"prepare": _staff, "data": {"reason": "leaves us"}},
     "users.close": {"prepare": _with_access, "data": {"reason": "asked to"}},
+    "users.reopen": {"prepare": _closed, "data": {"reason": "came back"}},
 }
 every_operation = pytest.mark.parametrize("code", sorted(SAMPLES))
 

@@ -118,6 +118,7 @@ MATRIX: dict[str, tuple[Row, ...]] = {
         Row("users.tag", "tag users", "✔", "✔", "✔", "–"),
         Row("users.add_note", "write staff notes", "✔", "✔", "✔", "–"),
         Row("users.close", "close an account", "S", "S", "–", "–"),
+        Row("users.reopen", "reopen a closed account", "S", "S", "–", "–"),
         Row("users.purge", "purge a closed account", "2", "–", "–", "–"),
     ),
     "Access": (

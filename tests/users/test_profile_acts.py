@@ -1,4 +1,6 @@
-"""Renaming, ending sessions, requiring a new password, closing: the rules of each."""
+"""Renaming, ending sessions, requiring a new password, closing, reopening: the rules of each."""
+
+from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
@@ -10,19 +12,22 @@ from audit.execution import OperationRefused
 from audit.models import Act, AuditEntry
 from audit.people import SYSTEM
 from billing.services import adjust_credits
+from subscriptions.services import set_tier
 from tests import checksum
 from tests.billing.holders import at_once
 from tests.factories import PASSWORD, make_key, make_session, make_staff, make_user, make_users
 from users.models import ApiKey, Restriction, Session, User
 from users.profile.names import look, why_not_a_name
-from users.profile.operations import CLOSE, RENAME
-from users.profile.services import close, rename
+from users.profile.operations import CLOSE, RENAME, REOPEN
+from users.profile.services import close, rename, reopen
 from users.restrictions import services
 from users.restrictions.operations import SUSPEND
 from users.roles import Role
 from users.sessions.services import end_sessions, require_password_change
 
 pytestmark = pytest.mark.django_db
+
+END = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def undo(receipts, operation, **more):
@@ -289,3 +294,71 @@ def test_close_undone_after_it_was_undone_and_done_again_is_refused():
     User.objects.filter(pk=user.pk).update(closed_at=None)
     close([user.pk], actor=SYSTEM, reason="again")
     assert refusals(undo(first, CLOSE)) == ["The account was reopened since."]
+
+
+# users.reopen
+
+
+def test_reopen_lets_credits_and_subscription_be_used_and_leaves_restrictions_and_keys():
+    user, boss = make_user(), make_staff(Role.SUPER_ADMIN)
+    make_key(user)
+    adjust_credits([user.pk], actor=SYSTEM, delta=50, reason="x")
+    services.suspend([user.pk], actor=SYSTEM, reason_code="spam", ends_at=None, reason="x")
+    close([user.pk], actor=boss, reason="asked to")
+
+    assert reopen([user.pk], actor=boss, reason="came back").changed
+
+    user.refresh_from_db()
+    assert user.closed_at is None
+    assert Restriction.objects.live(now()).filter(user=user).exists()
+    assert not user.api_keys.filter(revoked_at=None).exists()
+    assert adjust_credits([user.pk], actor=SYSTEM, delta=5, reason="x").changed
+    assert set_tier([user.pk], actor=SYSTEM, tier=1, ends_at=END, reason="x").changed
+
+
+def test_reopen_of_an_open_account_changes_nothing():
+    assert not reopen([make_user().pk], actor=SYSTEM, reason="x").changed
+
+
+def test_reopen_undone_closes_since_when_it_was_closed_and_ends_access():
+    user = make_user()
+    close([user.pk], actor=SYSTEM, reason="x")
+    user.refresh_from_db()
+    closed_at = user.closed_at
+    reopened = reopen([user.pk], actor=SYSTEM, reason="x")
+    make_session(user)
+    make_key(user)
+    undo(reopened, REOPEN)
+    user.refresh_from_db()
+    assert user.closed_at == closed_at
+    assert not user.sessions.exists()
+    assert not user.api_keys.filter(revoked_at=None).exists()
+
+
+def test_reopen_undone_is_refused_where_it_was_closed_since_or_a_role_was_granted():
+    user, helper = make_user(), make_user()
+    close([user.pk, helper.pk], actor=SYSTEM, reason="x")
+    reopened = reopen([user.pk, helper.pk], actor=SYSTEM, reason="x")
+    close([user.pk], actor=SYSTEM, reason="again")
+    User.objects.filter(pk=helper.pk).update(role=Role.SUPPORT)
+    assert refusals(undo(reopened, REOPEN)) == [
+        "The account was closed since.",
+        "Staff: revoke the role first.",
+    ]
+
+
+def test_close_undone_after_the_account_was_reopened_is_refused():
+    user = make_user()
+    closed = close([user.pk], actor=SYSTEM, reason="x")
+    reopen([user.pk], actor=SYSTEM, reason="x")
+    assert refusals(undo(closed, CLOSE)) == ["The account was reopened since."]
+
+
+def test_reopen_is_offered_to_closed_accounts_alone():
+    user, boss = make_user(), make_staff(Role.SUPER_ADMIN)
+    offered = {}
+    for state in ("open", "closed"):
+        menu = operations.menus([REOPEN, CLOSE], [user.pk], actor=boss, now=now())
+        offered[state] = [item.refusal for item in menu[user.pk]]
+        close([user.pk], actor=SYSTEM, reason="x")
+    assert offered == {"open": ["The account is open.", ""], "closed": ["", "Closed already."]}

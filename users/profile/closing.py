@@ -1,5 +1,5 @@
-"""How accounts are closed and reopened: the procedures behind ``users.close``. The only module that
-writes ``closed_at``."""
+"""How accounts are closed and reopened: the procedures behind ``users.close`` and ``users.reopen``.
+The only module that writes ``closed_at``."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from audit.procedures import ActContext, Change, Procedure, Refusal, Verdict
-from audit.targets import among
+from audit.targets import among, array
 from users import accounts, factor_resets
 from users.accounts import Account
 from users.models import User
 from users.restrictions.restricting import end_access, give_back_keys, taken_keys
 from users.roles import Role
+
+_CLOSED_AS_BEFORE = """
+UPDATE users_user AS u SET closed_at = w.closed_at
+  FROM unnest(%s::bigint[], %s::timestamptz[]) AS w (id, closed_at) WHERE u.id = w.id
+"""
 
 
 def _decide(row: Account, params: Mapping[str, Any], now: datetime) -> Verdict:
@@ -80,5 +86,46 @@ def _write_undo(changes: Sequence[tuple[Closed, Change]], act: ActContext) -> di
     return {target: {} for target in ids}
 
 
+# users.reopen
+
+
+def _decide_reopen(row: Account, params: Mapping[str, Any], now: datetime) -> Verdict:
+    if row.closed_at is None:
+        return None
+    return Change(before={"closed": True}, after={"closed": False}, data=row.closed_at.isoformat())
+
+
+def _write_reopen(changes: Sequence[tuple[Account, Change]], act: ActContext) -> dict[int, Any]:
+    """Keys stay revoked, as sessions stay ended: nobody may remember who has them by now."""
+    reopen([row.target_id for row, _change in changes])
+    return {row.target_id: {"closed_at": change.data} for row, change in changes}
+
+
+def _decide_undo_reopen(row: Account, params: Mapping[str, Any], now: datetime) -> Verdict:
+    if row.closed_at is not None:
+        return Refusal(_("The account was closed since."))
+    return _decide(row, params, now)
+
+
+def _write_undo_reopen(
+    changes: Sequence[tuple[Account, Change]], act: ActContext
+) -> dict[int, Any]:
+    """Closed since when they were before."""
+    written = _write(changes, act)
+    moments = [act.params["receipts"][target]["closed_at"] for target in written]
+    with connection.cursor() as cursor:
+        cursor.execute(_CLOSED_AS_BEFORE, [array(written), moments])
+    return {target: {} for target in written}
+
+
 CLOSE = Procedure(code="users.close", load=accounts.load, decide=_decide, write=_write)
 UNDO_CLOSE = Procedure(code="users.close", load=_load_undo, decide=_decide_undo, write=_write_undo)
+REOPEN = Procedure(
+    code="users.reopen", load=accounts.load, decide=_decide_reopen, write=_write_reopen
+)
+UNDO_REOPEN = Procedure(
+    code="users.reopen",
+    load=accounts.load,
+    decide=_decide_undo_reopen,
+    write=_write_undo_reopen,
+)

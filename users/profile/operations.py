@@ -1,4 +1,4 @@
-"""What is done to accounts, as operations: rename, tag, write a note, close."""
+"""What is done to accounts, as operations: rename, tag, write a note, reopen, close."""
 
 from __future__ import annotations
 
@@ -57,6 +57,23 @@ def _close_done(params: Mapping[str, Any], number: int) -> str:
     return ngettext("Closed %(n)s account.", "Closed %(n)s accounts.", number) % {
         "n": f"{number:,}"
     }
+
+
+def _reopen_sentence(params: Mapping[str, Any], number: int) -> str:
+    return ngettext("Reopen %(n)s account", "Reopen %(n)s accounts", number) % {"n": f"{number:,}"}
+
+
+def _reopen_done(params: Mapping[str, Any], number: int) -> str:
+    return ngettext("Reopened %(n)s account.", "Reopened %(n)s accounts.", number) % {
+        "n": f"{number:,}"
+    }
+
+
+def _what_stays_ended(ids: Sequence[int], now: datetime) -> str:
+    return _(
+        "Credits and subscriptions can be used again. Sessions and API keys stay ended, and "
+        "restrictions stay as they are."
+    )
 
 
 def what_is_lost(ids: Sequence[int], now: datetime) -> str:
@@ -125,5 +142,17 @@ CLOSE = Operation(
     obstacles=by_deciding(closing.CLOSE, gettext_lazy("Closed already.")),
     caution=what_is_lost,
 )
+REOPEN = Operation(
+    procedure=closing.REOPEN,
+    service=services.reopen,
+    inverse=closing.UNDO_REOPEN,
+    label=gettext_lazy("Reopen account"),
+    sentence=_reopen_sentence,
+    done=_reopen_done,
+    form=OperationForm,
+    icon="lift",
+    obstacles=by_deciding(closing.REOPEN, gettext_lazy("The account is open.")),
+    caution=_what_stays_ended,
+)
 OPERATIONS = (RENAME, TAG, ADD_NOTE)
-LAST = (CLOSE,)  # at the end of the menu
+LAST = (REOPEN, CLOSE)  # at the end of the menu

@@ -1,5 +1,5 @@
 """What is done to people's accounts, for jobs, commands and other services: names, tags, notes,
-closing. People come through ``users.operations``."""
+closing, reopening. People come through ``users.operations``."""
 
 from __future__ import annotations
 
@@ -92,6 +92,27 @@ def close(
     subscriptions stay as they are, unusable. Staff are refused: their role is revoked first."""
     return execute(
         closing.CLOSE,
+        users,
+        {},
+        actor=actor,
+        now=now or time_now(),
+        reason=reason,
+        ticket=ticket,
+    )
+
+
+def reopen(
+    users: Sequence[int],
+    *,
+    actor: Actor,
+    reason: str,
+    ticket: str = "",
+    now: datetime | None = None,
+) -> Receipts:
+    """Open these closed accounts again, with the credits and subscriptions they have. Sessions and
+    API keys stay ended, restrictions as they are."""
+    return execute(
+        closing.REOPEN,
         users,
         {},
         actor=actor,

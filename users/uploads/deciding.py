@@ -73,7 +73,7 @@ def _why_not_known(line: Line) -> Refusal | None:
     if known is None:
         return Refusal(_("This user does not exist any more."))
     if known.closed:
-        return Refusal(_("The account is closed."))
+        return Refusal(_("The account is closed. Reopen it first."))
     name, email = line.values.get("username"), line.values.get("email")
     if name and name.casefold() != known.username.casefold():
         return Refusal(

@@ -27,7 +27,7 @@ from tests.factories import make_staff, make_user, make_users
 from tests.users.uploads.files import imported, mapped, problems, refused, tried, uploaded
 from users import roles
 from users.models import Note, Tagging, Upload, UploadPart, UploadRow, User
-from users.profile.services import close
+from users.profile.services import close, reopen
 from users.restrictions import services
 from users.roles import Role
 from users.uploads import fields, lines, reading, results, working
@@ -613,7 +613,20 @@ def test_form_asks_again_what_its_columns_need():
 def test_closed_users_are_refused():
     ana = make_user("ana")
     close([ana.pk], actor=SYSTEM, reason="x")
-    assert "closed" in refused(tried("username,country\nana,DE\n"))["ana"]
+    assert "Reopen it first" in refused(tried("username,country\nana,DE\n"))["ana"]
+
+
+def test_users_whom_an_undone_import_closed_are_imported_once_they_are_reopened():
+    run = imported("username,country\nnew1,DE\n")
+    boss = make_staff(Role.SUPER_ADMIN)
+    act = Act.objects.get(pk=run.pk)
+    operations.undo(IMPORT, act, actor=boss, now=now(), reason="a slip")
+    mended = "username,country,credits to add\nnew1,FR,5\n"
+    assert "Reopen it first" in refused(tried(mended))["new1"]
+    made = User.objects.get(username="new1")
+    reopen([made.pk], actor=SYSTEM, reason="to import them anew")
+    assert imported(mended).changed == 1
+    assert balance(made) == 5
 
 
 def test_rows_without_problems_are_loaded_alone():
