@@ -33,6 +33,7 @@ ACTIONS = (
     Action("exports.schedule", _("Change a scheduled export"), Kind.CHANGE, "calendar"),
     Action("exports.statement", _("Export a statement of credits"), Kind.READ, "export"),
     Action("exports.run", _("Export the results of a run"), Kind.READ, "export"),
+    Action("exports.import", _("Export the rows of an import"), Kind.READ, "export"),
     Action("users.create_super_admin", _("Create super admin"), Kind.SYSTEM, "user-plus"),
     Action("users.load_demo", _("Load demonstration data"), Kind.SYSTEM, "import"),
     Action("subscriptions.edit_tiers", _("Edit a tier"), Kind.CHANGE, "tiers"),

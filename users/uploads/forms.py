@@ -1,4 +1,4 @@
-"""The forms of an import: the file, what its columns hold, and why it is done."""
+"""The forms of an import: the file, and what its columns hold."""
 
 from __future__ import annotations
 
@@ -154,15 +154,3 @@ def _decimal(upload: Upload, columns: Mapping[str, int]) -> str:
     texts = [row[place] for row in upload.sample if 0 < place < len(row)]
     commas = any(isinstance(text, str) and _WITH_COMMA.fullmatch(text) for text in texts)
     return COMMA if commas and upload.manner.get("delimiter") != "," else POINT
-
-
-class ReasonForm(forms.Form):
-    """Why the import is done."""
-
-    reason = forms.CharField(
-        label=_("Your reason"),
-        max_length=500,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=_("Stands in the audit log. The users do not see it."),
-    )
-    ticket = forms.CharField(label=_("Ticket"), max_length=100, required=False)

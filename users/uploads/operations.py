@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from audit.execution import execute
 from audit.forms import OperationForm
-from audit.operations import Operation, users
+from audit.operations import MOST_UNASKED, Operation, users
 from audit.people import Actor, Person
 from audit.procedures import ActContext, Over, Procedure, Receipts
 from billing.limits import within_credit_limits_of_gifts
@@ -96,6 +96,11 @@ def _done(params: Mapping[str, Any], number: int) -> str:
     return _("Imported %(users)s.") % {"users": users(number)}
 
 
+def _takes_from_many(params: Mapping[str, Any]) -> bool:
+    """As ending subscriptions and setting their end does by hand."""
+    return staging.may_take(params["upload"]) > MOST_UNASKED
+
+
 def _also(params: Mapping[str, Any], ids: Sequence[int], now: datetime) -> list[str]:
     """An import grants nothing: each column needs what doing the same by hand needs."""
     upload = Upload.objects.filter(pk=params["upload"]).first()
@@ -111,6 +116,7 @@ IMPORT = Operation(
     done=_done,
     form=ImportForm,
     icon="import",
+    grave=_takes_from_many,
     cap=_within_limits,
     also=_also,
 )

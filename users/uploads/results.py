@@ -5,23 +5,29 @@ from __future__ import annotations
 
 import csv
 import io
+import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count
+from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
 
+from audit import record
 from audit.execution import OperationRefused
 from audit.models import Receipt, Run, RunChunk
 from audit.people import Actor
 from audit.runs.deeds import deed
 from audit.runs.targets import Batch
-from coai_admin.console.exports import harmless_text
+from coai_admin.console.exports import Sent, harmless_text
 from users.models import Upload, UploadRow
+from users.uploads.operations import CODE
 from users.uploads.staging import numbers_of
 
+ACTION = "exports.import"
 _SHOWN = 50
 _FIRST = 6
 # The database keeps them in an order of its own.
@@ -115,7 +121,39 @@ def _changes(each: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     return [(name, before.get(name), after[name]) for name in _ORDER if name in after]
 
 
-def as_csv(upload: Upload, *, reader: Actor, now: datetime) -> Iterator[str]:
+@dataclass(slots=True)
+class Rows:
+    """The rows of an import as its owner takes them home, on the record like every export, and how
+    many of them were sent."""
+
+    upload: Upload
+    reader: Actor
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+    sent: Sent = field(default_factory=Sent)
+
+    def begin(self, now: datetime) -> None:
+        """Record that they are taken."""
+        self._record({"export": self.id}, now)
+
+    def finished(self) -> None:
+        """Record how many left the house."""
+        facts = {"export": self.id, "rows": self.sent.rows, "complete": self.sent.complete}
+        self._record(facts, time_now())
+
+    def _record(self, changes: Mapping[str, Any], now: datetime) -> None:
+        target = ("upload", None, CODE)
+        run = self.upload.run_id
+        record.entry(ACTION, actor=self.reader, now=now, target=target, changes=changes, act_id=run)
+
+    def blocks(self, now: datetime) -> Iterator[bytes]:
+        """The file, row by row."""
+        for number, line in enumerate(_csv(self.upload, self.reader, now)):
+            self.sent.rows = number  # the first are the headings
+            yield line.encode()
+        self.sent.complete = True
+
+
+def _csv(upload: Upload, reader: Actor, now: datetime) -> Iterator[str]:
     """Every row of the file with its number and what became of it, or would: first those that the
     file itself rules out. In UTF-8 with a byte order mark, safe to open in a spreadsheet."""
     yield _MARK + _line([_("Row"), _("User"), _("ID"), _("Outcome"), _("Why")])

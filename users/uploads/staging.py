@@ -145,6 +145,18 @@ def gifts(upload: int, ids: Sequence[int]) -> Gifts:
         return Gifts(*cursor.fetchone())
 
 
+def may_take(upload: int) -> int:
+    """How many rows of users there are may end or shorten a subscription."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM users_uploadrow WHERE upload_id = %s AND problem = ''"
+            "   AND NOT is_new AND (values->>'tier' = '0' OR values ? 'expires')",
+            [upload],
+        )
+        [rows] = cursor.fetchone()
+    return int(rows)
+
+
 def numbers_of(upload: int, ids: Iterable[int]) -> dict[int, tuple[int, str, bool]]:
     """For these users the number of their row, what it calls them, and whether it makes them."""
     with connection.cursor() as cursor:

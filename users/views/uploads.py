@@ -9,27 +9,30 @@ from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from audit.execution import OperationRefused
 from audit.models import Run
 from audit.runs import steering
+from coai_admin.console.exports import response
 from coai_admin.console.files import takes_file
 from coai_admin.console.templatetags.console import credits
 from users.access import confirm_first, permission, will_ask
 from users.kept_forms import kept_form
 from users.models import Upload
 from users.requests import StaffRequest
+from users.runs.forms import ConfirmRunForm
+from users.runs.pictures import Picture
 from users.sessions.middleware import passive
 from users.uploads import receiving, results, steps
-from users.uploads.forms import FileForm, MappingForm, ReasonForm
+from users.uploads.forms import FileForm, MappingForm
 from users.uploads.operations import CODE, IMPORT
 from users.uploads.reader.bounds import MOST_BYTES
 from users.uploads.reading import FileRefused
@@ -112,17 +115,16 @@ def state(request: StaffRequest, upload_id: int) -> HttpResponse:
 
 
 @permission(CODE, asks="never")
-@require_safe
+@require_GET
 def rows(request: StaffRequest, upload_id: int) -> HttpResponseBase:
     """Every row with its number in the file, and what became of it or would."""
     upload, now = _upload(upload_id), time_now()
-    lines = results.as_csv(upload, reader=request.user, now=now)
-    answer = StreamingHttpResponse(
-        (line.encode() for line in lines), content_type="text/csv; charset=utf-8"
-    )
-    name = f"import-{upload.pk}-{now:%Y-%m-%d}.csv"
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+    if upload.owner_id != request.user.pk:
+        raise PermissionDenied(_("Results are downloaded by whoever uploaded the file."))
+    taken = results.Rows(upload, request.user)
+    taken.begin(now)
+    name = f"import-{upload.pk}"
+    return response(name, taken.blocks(now), finished=taken.finished, now=now, export=taken.id)
 
 
 def _upload(upload_id: int) -> Upload:
@@ -137,14 +139,14 @@ def _page(
     upload: Upload,
     *,
     mapping: MappingForm | None = None,
-    why: ReasonForm | None = None,
+    why: ConfirmRunForm | None = None,
 ) -> HttpResponse:
     context = _facts(request, upload)
     if upload.state == Upload.State.UPLOADED and context["may_map"]:
         context["mapping"] = mapping or MappingForm(upload=upload, actor=request.user)
         context["columns"] = _columns(context["mapping"], upload)
     if context["may_confirm"]:
-        context["form"] = why or ReasonForm(kept_form(request))
+        context["form"] = why or _confirm_form(request, upload, kept_form(request))
         context["will_ask"] = will_ask(request, *_permissions(upload, time_now()))
     bound = (mapping or why) is not None
     return render(request, "users/uploads/detail.html", context, status=422 if bound else 200)
@@ -157,6 +159,7 @@ def _facts(request: StaffRequest, upload: Upload) -> dict[str, Any]:
         "upload": upload,
         "run": run,
         "standing": at,
+        "own": upload.owner_id == user.pk,
         "may_map": steps.may_map(upload, user),
         "may_begin_again": steps.may_begin_again(upload, user) and steps.may_map(upload, user),
         "may_confirm": run is not None
@@ -264,10 +267,10 @@ def _begin_again(request: StaffRequest, upload: Upload) -> HttpResponse:
 
 
 def _confirm(request: StaffRequest, upload: Upload) -> HttpResponse:
-    form, now = ReasonForm(request.POST), time_now()
-    run = _run(upload)
+    run, now = _run(upload), time_now()
     if why := steering.why_not(steering.CONFIRM, run, actor=request.user, now=now):
         raise OperationRefused(why)
+    form = _confirm_form(request, upload, request.POST)
     if not form.is_valid():
         return _page(request, upload, why=form)
     needed = _permissions(upload, now)
@@ -276,8 +279,15 @@ def _confirm(request: StaffRequest, upload: Upload) -> HttpResponse:
     here = reverse("uploads:detail", args=[upload.pk])
     if ask := confirm_first(request, *needed, back=here):
         return ask
-    steering.confirm(run.pk, actor=request.user, now=now, **form.cleaned_data)
+    said = {name: form.cleaned_data[name] for name in ("reason", "ticket")}
+    steering.confirm(run.pk, actor=request.user, now=now, **said)
     return redirect("uploads:detail", upload.pk)
+
+
+def _confirm_form(request: StaffRequest, upload: Upload, data: Any) -> ConfirmRunForm:
+    run = _run(upload)
+    grave = Picture(run, request.user, time_now()).grave
+    return ConfirmRunForm(data, number=run.changed if grave else None, reason_needed=True)
 
 
 def _permissions(upload: Upload, now: datetime) -> list[str]:

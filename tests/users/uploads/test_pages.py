@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -10,12 +11,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now
 
-from audit.models import Run
+from audit.models import AuditEntry, Run
+from audit.people import SYSTEM
 from audit.runs import working as runs
 from bench.hostile import book
+from subscriptions.services import set_tier
 from tests import checksum
 from tests.clients import step_down
-from tests.factories import make_staff, make_user
+from tests.factories import make_staff, make_user, make_users
 from tests.users.uploads.files import imported, mapped, tried, uploaded
 from users.models import Upload, User
 from users.roles import Role
@@ -203,6 +206,53 @@ def lines_of(client, upload):
     answer = client.get(f"{page_of(upload)}rows/")
     text = b"".join(answer.streaming_content).decode("utf-8-sig")
     return list(csv.reader(io.StringIO(text)))[1:]
+
+
+def test_rows_as_csv_are_their_owners_and_stand_in_the_audit_log(client, owner):
+    upload = tried("username\nnew1\nnew2\n", owner=owner)
+    lines_of(client, upload)
+    taken = AuditEntry.objects.filter(action="exports.import", actor_id=owner.pk).order_by("pk")
+    begun, over = (entry.changes for entry in taken)
+    assert over == {"export": begun["export"], "rows": 2, "complete": True}
+    client.force_login(make_staff(Role.SUPER_ADMIN))
+    assert client.get(f"{page_of(upload)}rows/").status_code == 403
+    assert "rows/" not in client.get(page_of(upload)).text
+    assert taken.count() == 2
+
+
+def subscribers(number):
+    """The names of so many users with a subscription."""
+    ids = make_users(number)
+    set_tier(ids, actor=SYSTEM, tier=1, ends_at=now() + timedelta(days=90), reason="x")
+    return User.objects.filter(pk__in=ids).values_list("username", flat=True)
+
+
+def confirm(client, upload, **data):
+    return client.post(page_of(upload), {"step": "confirm", "reason": "x", **data})
+
+
+@pytest.mark.parametrize("column", ["tier", "expires"])
+def test_import_that_may_end_many_subscriptions_asks_for_their_number(client, owner, column):
+    value = 0 if column == "tier" else (now() + timedelta(days=9)).date()
+    rows = "".join(f"{name},{value}\n" for name in subscribers(51))
+    upload = tried(f"username,{column}\n{rows}", owner=owner)
+    answer = confirm(client, upload)
+    assert answer.status_code == 422
+    assert "Write 51, the number of users" in answer.text
+    assert Run.objects.get(pk=upload.run_id).state == Run.State.PREVIEWED
+    confirm(client, upload, number="51")
+    assert Run.objects.get(pk=upload.run_id).state == Run.State.RUNNING
+
+
+def test_import_that_takes_nothing_from_many_asks_for_no_number(client, owner):
+    soon = (now() + timedelta(days=9)).date()
+    rows = [f"{name},2," for name in subscribers(51)]  # another tier, until the same day
+    rows += [f"new{n},1,{soon}" for n in range(51)]
+    rows += [f"{name},,{soon}" for name in subscribers(50)]
+    upload = tried("username,tier,expires\n" + "\n".join(rows), owner=owner)
+    assert upload.run.changed == 152
+    confirm(client, upload)
+    assert Run.objects.get(pk=upload.run_id).state == Run.State.RUNNING
 
 
 def test_rows_as_csv_before_and_after(client, owner):
