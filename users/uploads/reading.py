@@ -30,6 +30,9 @@ _WALL = {"look": bounds.SECONDS_TO_LOOK * 2, "read": bounds.SECONDS_TO_READ * 2}
 _SENTENCES = {
     "name": gettext_lazy("Only CSV files (.csv) and Excel workbooks (.xlsx) are read."),
     "bytes": gettext_lazy("The file is too large: at most %(megabytes)s MB are read."),
+    "many": gettext_lazy(
+        "You have %(most)s files here that were not imported yet. Import or discard one of them."
+    ),
     "empty": gettext_lazy("There are no rows in this file below its first one, the headings."),
     "rows": gettext_lazy("The file has too many rows: at most %(rows)s. Split it."),
     "columns": gettext_lazy("Row %(row)s has too many columns: at most %(columns)s."),

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.db.models import Q
 
 from coai_admin.console.characters import storable
 from users.models import Upload, UploadPart, User
@@ -17,13 +18,16 @@ from users.uploads import reading
 from users.uploads.reader.bounds import MOST_BYTES
 from users.uploads.reader.cells import Cell
 from users.uploads.reading import FileRefused
+from users.uploads.steps import NOT_STARTED
 
+MOST_UNFINISHED = 5  # files of one person that are kept at a time, each up to 20 MB
 _PART = 1024 * 1024
 _LONGEST_NAME = 200
 
 
 def receive(file: UploadedFile[Any], *, owner: User, now: datetime) -> Upload:
-    """Keep a file that can be read. Raises FileRefused."""
+    """Keep a file that can be read, unless its owner has many already that nothing came of yet.
+    Raises FileRefused."""
     name = _shown(file.name or "")[-_LONGEST_NAME:]
     kind = reading.kind_of(name)
     if (file.size or 0) > MOST_BYTES:
@@ -48,6 +52,8 @@ def receive(file: UploadedFile[Any], *, owner: User, now: datetime) -> Upload:
 
 @transaction.atomic
 def _keep(content: IO[bytes], upload: Upload) -> Upload:
+    assert upload.owner_id is not None
+    _refuse_if_many(upload.owner_id)
     digest = hashlib.sha256()
     parts = []
     for number, block in enumerate(_blocks(content)):
@@ -57,6 +63,15 @@ def _keep(content: IO[bytes], upload: Upload) -> Upload:
     upload.save(force_insert=True)
     UploadPart.objects.bulk_create(parts, batch_size=1)
     return upload
+
+
+def _refuse_if_many(owner: int) -> None:
+    """One upload at a time, so that two at once cannot share the last place."""
+    User.objects.select_for_update(no_key=True).get(pk=owner)
+    begun = Q(state__in=(Upload.State.UPLOADED, Upload.State.READING))
+    tried = Q(state=Upload.State.READ, run__state__in=NOT_STARTED)
+    if Upload.objects.filter(begun | tried, owner=owner).count() >= MOST_UNFINISHED:
+        raise FileRefused("many", {"most": MOST_UNFINISHED})
 
 
 def _blocks(content: IO[bytes]) -> Iterator[bytes]:

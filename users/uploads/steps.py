@@ -1,4 +1,4 @@
-"""What people do with an upload: say what its columns hold, think better of it, import it, stop it.
+"""What people do with an upload: say what its columns hold, think better of it, discard it.
 Only its owner goes on with it; stopping is for whoever may stop any run, too."""
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ def may_begin_again(upload: Upload, actor: User) -> bool:
     return upload.run is None or upload.run.started_at is None
 
 
+def may_discard(upload: Upload, actor: User) -> bool:
+    """Whether one can have it forgotten: nothing was imported yet."""
+    return upload.owner_id == actor.pk and (upload.run is None or upload.run.started_at is None)
+
+
 @transaction.atomic
 def map_columns(
     upload: Upload, columns: Mapping[str, int], options: Mapping[str, str], *, actor: User
@@ -56,11 +61,25 @@ def begin_again(upload: Upload, *, actor: User, now: datetime) -> None:
     upload = _locked(upload)
     if not may_begin_again(upload, actor) or not may_map(upload, actor):
         raise OperationRefused(_("This import has begun, or is a colleague's."))
-    if upload.run is not None and upload.run.state in NOT_STARTED:
-        steering.discard(upload.run.pk, actor=actor, now=now)
+    _cancel_run(upload, actor, now)
     UploadRow.objects.filter(upload=upload).delete()
     upload.state, upload.run, upload.rows, upload.problems = Upload.State.UPLOADED, None, 0, 0
     upload.save()
+
+
+@transaction.atomic
+def discard(upload: Upload, *, actor: User, now: datetime) -> None:
+    """Forget the file and its rows. Raises OperationRefused."""
+    upload = _locked(upload)
+    if not may_discard(upload, actor):
+        raise OperationRefused(_("This import has begun, or is a colleague's."))
+    _cancel_run(upload, actor, now)
+    upload.delete()
+
+
+def _cancel_run(upload: Upload, actor: User, now: datetime) -> None:
+    if upload.run is not None and upload.run.state in NOT_STARTED:
+        steering.discard(upload.run.pk, actor=actor, now=now)
 
 
 def _locked(upload: Upload) -> Upload:

@@ -162,6 +162,7 @@ def _facts(request: StaffRequest, upload: Upload) -> dict[str, Any]:
         "own": upload.owner_id == user.pk,
         "may_map": steps.may_map(upload, user),
         "may_begin_again": steps.may_begin_again(upload, user) and steps.may_map(upload, user),
+        "may_discard": steps.may_discard(upload, user),
         "may_confirm": run is not None
         and not steering.why_not(steering.CONFIRM, run, actor=user, now=now),
     }
@@ -266,6 +267,12 @@ def _begin_again(request: StaffRequest, upload: Upload) -> HttpResponse:
     return redirect("uploads:detail", upload.pk)
 
 
+def _discard(request: StaffRequest, upload: Upload) -> HttpResponse:
+    steps.discard(upload, actor=request.user, now=time_now())
+    messages.success(request, _("The file is discarded. Nothing of it is kept."))
+    return redirect("uploads:list")
+
+
 def _confirm(request: StaffRequest, upload: Upload) -> HttpResponse:
     run, now = _run(upload), time_now()
     if why := steering.why_not(steering.CONFIRM, run, actor=request.user, now=now):
@@ -318,6 +325,7 @@ def _run(upload: Upload) -> Run:
 _STEPS: dict[str, Callable[[StaffRequest, Upload], HttpResponse]] = {
     "map": _map,
     "again": _begin_again,
+    "discard": _discard,
     "confirm": _confirm,
     "pause": _steer(steering.pause),
     "resume": _steer(steering.resume),

@@ -85,6 +85,34 @@ def test_hostile_file_is_told_beside_the_field_and_not_kept(client, owner):
     assert not Upload.objects.exists()
 
 
+def test_few_files_at_a_time_are_kept_for_each_and_one_that_is_discarded_makes_room(client, owner):
+    done = tried("username\nnew0\n", owner=owner)
+    Run.objects.filter(pk=done.run_id).update(state=Run.State.DONE, started_at=now())
+    waiting = tried("username\nnew1\n", owner=owner)
+    for number in range(4):
+        assert send(client, f"username\nfile{number}\n").status_code == 302
+    refused = send(client, "username\nnew2\n")
+    assert refused.status_code == 422
+    assert "You have 5 files here" in refused.text
+    assert "Discard this file" in client.get(page_of(waiting)).text
+
+    answer = client.post(page_of(waiting), {"step": "discard"})
+
+    assert answer.headers["Location"] == LIST
+    assert not Upload.objects.filter(pk=waiting.pk).exists()
+    assert Run.objects.get(pk=waiting.run_id).state == Run.State.CANCELLED
+    assert send(client, "username\nnew2\n").status_code == 302
+
+
+def test_files_of_colleagues_and_what_was_imported_are_not_discarded(client, owner):
+    other = uploaded("username\nnew1\n")
+    begun = Upload.objects.get(run=imported("username\nnew2\n", owner=owner))
+    for upload in (other, begun):
+        assert "Discard" not in client.get(page_of(upload)).text
+        client.post(page_of(upload), {"step": "discard"})
+        assert Upload.objects.filter(pk=upload.pk).exists()
+
+
 @pytest.mark.parametrize("name", ["u.exe", "u", "u.xls", ".csv.zip", "../../u.xlsm"])
 def test_other_files_are_refused_by_their_names(client, owner, name):
     assert send(client, "a\nb\n", name=name).status_code == 422
