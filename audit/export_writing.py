@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import IO, Any
 
+import psycopg
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.utils.timezone import now as time_now
@@ -106,7 +107,7 @@ def _write(file: ExportFile, now: datetime) -> None:
         export_files.keep(file, rows=0, total=total, now=time_now())
         _fill(export_files.part_of(file), file, contents, sent)
         digest = _digest(export_files.part_of(file))
-    except OperationalError:
+    except (OperationalError, psycopg.OperationalError):  # what COPY raises is not wrapped
         if not sent.stopped:
             raise
         raise BrokenOff from None

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
+from django.db.models import Func, TextField, Value
 from django.http import QueryDict
 from django.utils.timezone import now as time_now
 from openpyxl import load_workbook
@@ -25,6 +26,8 @@ from audit.export_files import LEASE, LIFE
 from audit.models import AuditEntry, ExportFile
 from audit.tasks import expire_exports, write_exports
 from coai_admin.console import exports as files
+from coai_admin.console.columns import Kind
+from coai_admin.console.exports import BrokenOff
 from tests.factories import make_staff, make_users
 from users.exporting import writing
 from users.roles import Role
@@ -255,6 +258,42 @@ def test_cancelled_file_stops_in_the_midst_of_a_statement(maker, folder, slow):
     assert file.state == State.CANCELLED
     assert list(folder.iterdir()) == []
     assert not export_files.cancel(file, now=time_now())
+
+
+def test_cancelled_file_stops_in_the_midst_of_copy(maker, monkeypatch):
+    """What COPY raises is psycopg's own: Django wraps what its cursors do, not that."""
+    sleep = Func(Value(60), function="pg_sleep", output_field=TextField())
+    sleeping = files.Field("slept", "Slept", sleep, Kind.NUMBER)
+    real = files.csv
+
+    def slowly(rows, columns, *, sent):
+        return real(rows, [*columns, sleeping], sent=sent)
+
+    monkeypatch.setattr(export_writing, "PULSE", 0.05)
+    monkeypatch.setattr(export_writing.exports, "csv", slowly)
+    file = ask(maker)
+    claimed = export_files.claim(now=time_now())
+    canceller = threading.Thread(target=cancel_while_it_copies, args=[claimed])
+    canceller.start()
+    with pytest.raises(BrokenOff):
+        export_writing._write(claimed, time_now())
+    canceller.join()
+    file.refresh_from_db()
+    assert file.state == State.CANCELLED
+
+
+def cancel_while_it_copies(file):
+    def copies():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+                "   AND state = 'active' AND query LIKE 'COPY (%'"
+            )
+            return cursor.fetchone()
+
+    until(copies)
+    export_files.cancel(file, now=time_now())
+    connection.close()
 
 
 def test_lease_is_kept_while_a_statement_takes_long(maker, slow):
