@@ -82,6 +82,16 @@ def cap_of(actor: User, *, whole: bool) -> int | None:
     return WHOLE_ROWS_A_DAY.get(actor.role) if cap is None and whole else cap
 
 
+def why_over_cap(actor: User, rows: int | None, *, whole: bool) -> str:
+    """Why this person, whose role may be another by now, may not have a file of so many rows
+    (None: of any number); empty where they may."""
+    cap = cap_of(actor, whole=whole)
+    if cap is None or (rows is not None and rows <= cap):
+        return ""
+    sentence = _("Your role exports %(cap)s rows a day by now. Ask for fewer.")
+    return sentence % {"cap": f"{cap:,}"}
+
+
 def left_today(actor: User, now: datetime, *, whole: bool = False) -> int | None:
     """How many rows this person may still export today (UTC), of those with whole addresses where
     only these are limited; None without a limit."""

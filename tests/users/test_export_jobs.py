@@ -126,6 +126,7 @@ def test_rights_are_those_of_the_moment_of_writing():
     client = as_user(maker)
     file = ask_for(client, "username=ana", columns="all")
     User.objects.filter(pk=maker.pk).update(role=Role.READ_ONLY)
+    ExportFile.objects.update(limit=1)  # else their daily limit refuses it
     write_exports()
     [line] = lines(client.get(at("download", file)))
     assert line["Email"] == "a•••@m•••.com"
@@ -165,7 +166,7 @@ def test_question_that_may_not_be_asked_any_more_is_told():
     file = ask_for(client, "role=support")
     User.objects.filter(pk=maker.pk).update(role=Role.READ_ONLY)
     reading_roles = make_staff(Role.READ_ONLY).may("users.inspect_staff")
-    ExportFile.objects.filter(pk=file.pk).update(query="sort=email")
+    ExportFile.objects.filter(pk=file.pk).update(query="sort=email", limit=1)
     write_exports()
     file.refresh_from_db()
     assert reading_roles
@@ -427,6 +428,22 @@ class TestDailyLimit:
         make_users(5)
         write_exports()
         assert len(lines(client.get(at("download", file)))) == 4
+
+    def test_role_with_a_limit_by_now_gets_no_file_that_was_asked_for_without_one(self):
+        maker = make_staff(Role.USER_ADMIN)
+        client = as_user(maker)
+        make_users(12)
+        ready, few = made(client, "username=many"), made(client, f"id={maker.pk}")
+        waiting = ask_for(client, "username=many")
+        User.objects.filter(pk=maker.pk).update(role=Role.READ_ONLY)
+        write_exports()
+        waiting.refresh_from_db()
+        assert waiting.state == State.FAILED
+        assert "Your role exports 10 rows a day by now" in waiting.error
+        refused = client.get(at("download", ready))
+        assert refused.status_code == 403
+        assert "Your role exports 10 rows a day by now" in refused.text
+        assert len(lines(client.get(at("download", few)))) == 1
 
     def test_what_did_not_come_about_is_given_back_once(self):
         reader = make_staff(Role.READ_ONLY)

@@ -139,6 +139,9 @@ def prepare(file: ExportFile, now: datetime) -> Contents:
         raise ExportRefused(_("Your account was closed or suspended before the file was written."))
     if not maker.may(exports.MASKED if file.masked else exports.WHOLE):
         raise ExportRefused(_("Your role does not allow this export any more."))
+    # Booked rows are within a limit of then; none were booked where there was no limit.
+    if why := exports.why_over_cap(maker, file.limit, whole=not file.masked):
+        raise ExportRefused(why)
     reading = _reading(file, maker, now)
     columns = fields(reading, masked=file.masked, shown=bool(file.columns))
     rows = _rows(file, reading)[: file.limit]

@@ -172,6 +172,8 @@ def download(request: StaffRequest, file_id: uuid.UUID) -> HttpResponseBase:
     file, now = own(request.user, file_id), time_now()
     if not request.user.may(exports.MASKED if file.masked else exports.WHOLE):
         raise PermissionDenied(_("Your role does not allow this export any more."))
+    if why := exports.why_over_cap(request.user, file.rows_done, whole=not file.masked):
+        raise PermissionDenied(why)
     back = reverse("exports:file", args=[file.pk])
     if not file.masked and (ask := confirm_first(request, exports.WHOLE, back=back)):
         return ask
