@@ -27,7 +27,10 @@ pytestmark = pytest.mark.django_db
 
 # What OWASP and ASVS name, with the full-width forms, and what would leave its cell for the next.
 PREFIXES = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", '",=']
+# What splits a text where cells are parted by another sign than the comma.
+SPLITTING = [f"x{sign}" for sign in (";", ';"', "\t", "\n", "\r", ";;", ";\t", ',";')]
 TEXTS = [f"{prefix}SUM(1;2)" for prefix in PREFIXES]
+TEXTS += [f"{prefix}=SUM(1;2)" for prefix in SPLITTING] + ["\t=SUM(1;2)", "a; b\r\nc; SUM(1;2)"]
 CREDITS = Decimal("1234.567891")
 OFFICE = "urn:oasis:names:tc:opendocument:xmlns:"
 VALUE_TYPE, FORMULA, REPEATED, VALUE, DATE = (
@@ -79,7 +82,9 @@ def texts_of(columns):
 
 def defused(text):
     """As CSV has it: an apostrophe before what begins a formula; a quote begins none."""
-    return text if text.startswith('"') else f"'{text}"
+    if text.startswith("x"):
+        return text.replace("=", "'=")
+    return text if text.startswith(('"', "a")) else f"'{text}".replace("\t=", "\t'=")
 
 
 def test_csv_reads_every_text_with_an_apostrophe_before_a_formula(export, tmp_path):
@@ -92,6 +97,21 @@ def test_csv_reads_every_text_with_an_apostrophe_before_a_formula(export, tmp_pa
             assert row[place] == defused(text)
         assert Decimal(row[_place(columns, "credits")]) == CREDITS
         assert datetime.fromisoformat(row[_place(columns, "joined")]) == NOON.replace(tzinfo=None)
+
+
+def test_csv_has_no_formula_where_cells_are_parted_by_other_signs(export, tmp_path):
+    path = written(export, files.CSV, tmp_path)
+    for text in path.read_text("utf-8-sig").splitlines():
+        for sign in ";\t":
+            assert not [cell for cell in text.split(sign)[1:] if cell.lstrip('"').startswith("=")]
+
+
+def test_text_in_our_own_hands_is_made_harmless_alike_and_comes_back():
+    for text in TEXTS:
+        assert files.harmless_text(text) == defused(text)
+        assert files.as_it_was(defused(text)) == text
+    for text in ("-5", "-0.25", "a - b", "1;2", "'ana", "a\r\nb"):
+        assert files.harmless_text(text) == files.as_it_was(text) == text
 
 
 def _place(columns, name):

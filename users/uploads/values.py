@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from coai_admin.console.characters import storable
+from coai_admin.console.exports import as_it_was
 from users.email.forms import AddressField
 from users.profile.forms import TagsField
 from users.uploads.reader.cells import Cell
@@ -25,8 +26,6 @@ POINT, COMMA = "point", "comma"
 LONGEST_NOTE = 4_000
 _SHOWN = 40
 _BIGGEST_ID = 2**63 - 1
-# What our own exports put an apostrophe before, so that no spreadsheet takes it for a formula.
-_DEFUSED = re.compile(r"'[=+\-@\t\n\r＝＋－＠]")
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Za-z]{2}", re.ASCII)
 _LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*", re.ASCII | re.IGNORECASE)
@@ -83,7 +82,7 @@ def text_of(cell: Cell) -> str:
     text = (cell if isinstance(cell, str) else cell[0]).strip()
     if not storable(text):
         raise Unfit(_("It holds a character that no text has."))
-    return text[1:] if _DEFUSED.match(text) else text
+    return as_it_was(text)
 
 
 def user_id(cell: Cell, how: Manner) -> int:
