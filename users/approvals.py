@@ -29,7 +29,7 @@ from users.mail import Letter
 from users.models import User
 from users.roles import Role
 from users.runs.first import FirstChange, FirstRefused, first_changes, first_refused
-from users.runs.lines import query_words, undo_sentence
+from users.runs.lines import in_order, query_words, undo_sentence
 
 DECIDE = approving.DECIDE
 MOST_LETTERS = 20  # of one request; who is not written to finds it in the queue
@@ -67,7 +67,7 @@ class Request:
         run = self.approval.run
         if self.operation is None or run.undoes_id is not None:
             return {}
-        return frozen.thaw(run.params)
+        return in_order(self.operation, frozen.thaw(run.params))
 
     @property
     def sentence(self) -> str:

@@ -519,3 +519,10 @@ def test_support_lists_only_its_own_runs():
     draft(make_users(2))
     html = signed_in(make_staff(Role.SUPPORT)).get(reverse("runs:list")).content.decode()
     assert "No run yet" in html
+
+
+def test_parameters_stand_in_the_order_of_the_form(client, boss):
+    data = {"amount": ["5"], "unit": ["days"]}
+    run = previewed(make_users(2), actor=boss, code="subscriptions.extend", data=data)
+    page = page_of(client, run)
+    assert page.index("<dt>Amount</dt>") < page.index("<dt>Unit</dt>")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qsl
 
 from django.utils.translation import gettext as _
 
 from audit.models import Act, Run
-from audit.operations import users
+from audit.operations import Operation, users
 from audit.people import Reader
 from audit.registry import operation_of
 from audit.runs import seeing
@@ -42,6 +43,12 @@ def undo_sentence(run: Run, number: int) -> str:
     operation = operation_of(run.code)
     name = str(operation.label) if operation else run.code
     return _("Undo “%(act)s” for %(users)s") % {"act": name, "users": users(number)}
+
+
+def in_order(operation: Operation | None, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters in the order in which the form asks for them; the database keeps another."""
+    fields = [*operation.form.base_fields] if operation else []
+    return {name: params[name] for name in [*fields, *params] if name in params}
 
 
 def query_words(query: str) -> str:

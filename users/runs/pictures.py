@@ -30,6 +30,7 @@ from users.runs.lines import (
     MOVES,
     by_reason,
     how_far_undone,
+    in_order,
     kind,
     label,
     percent,
@@ -115,8 +116,8 @@ class Picture:
 
     @cached_property
     def params(self) -> Mapping[str, Any]:
-        """What was filled in; nothing for an undo."""
-        return frozen.thaw(self.run.params)
+        """What was filled in, in the order of the form; nothing for an undo."""
+        return in_order(self.operation, frozen.thaw(self.run.params))
 
     @property
     def reason_needed(self) -> bool:
