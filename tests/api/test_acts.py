@@ -16,6 +16,7 @@ from tests.api.conftest import Caller, in_session, keyed, make_service_key
 from tests.clients import step_down
 from tests.factories import make_staff, make_users
 from tests.test_operations import SAMPLES, state, takes_two
+from tests.users.uploads import files
 from users import roles
 from users.roles import Role
 
@@ -312,7 +313,7 @@ def test_other_content_is_a_415(admin, kind):
 # Once
 
 
-@pytest.mark.parametrize("key", [None, "", " ", "é", "x" * 256, "a\tb"])
+@pytest.mark.parametrize("key", ["a b", None, "", " ", "é", "x" * 256, "a\tb"])
 def test_money_needs_an_idempotency_key(admin, key):
     [target] = make_users(1)
     before = checksum.database()
@@ -489,3 +490,10 @@ def test_audit_is_the_pages_list_masked_for_keys(admin):
     assert in_session(Role.SUPPORT).get("/api/v1/audit/").json()["results"] == []
     assert keyed("users.browse").get("/api/v1/audit/").status_code == 403
     assert admin.get("/api/v1/audit/?actoin=1").status_code == 400
+
+
+def test_import_of_users_is_read_like_any_other_act(admin):
+    run = files.imported("username\nnewcomer\n")
+    act = admin.get(f"/api/v1/acts/{run.pk}/")
+    assert (act.status_code, act.json()["changed"]) == (200, 1)
+    assert admin.get(f"/api/v1/acts/{run.pk}/receipts/").status_code == 200

@@ -15,6 +15,7 @@ from audit.forms import OperationForm
 from audit.models import Act
 from audit.operations import Operation
 from audit.procedures import Receipts, TargetReceipt
+from audit.registry import operation_of
 from audit.registry import operations as registered
 from audit.reports import INSPECT
 from billing.idempotency import IdempotencyConflict, digest, once
@@ -159,7 +160,8 @@ class Undo(ApiView):
     def post(self, request: Request, act_id: uuid.UUID) -> HttpResponse:
         act = visible(self, act_id)
         require(self.caller, act.code)
-        operation = registered()[act.code]
+        operation = operation_of(act.code)
+        assert operation is not None
         for needed in operation.permissions_to_undo(act, self.caller):
             self.step_up(needed)
         key = _key(self, required=act.code.startswith(MONEY))
@@ -180,7 +182,7 @@ def visible(view: ApiView, act_id: uuid.UUID) -> Act:
     """The act, for those who may know of it: of the log, all or their own; without the log, their
     own. Raises Http404."""
     act = Act.objects.select_related("undoes", "actor", "undone_by").filter(pk=act_id).first()
-    if act is None or act.code not in registered():
+    if act is None or operation_of(act.code) is None:
         raise Http404
     caller = view.caller
     only_own = not caller.may(INSPECT) or caller.sees_only_own(INSPECT)
@@ -211,7 +213,8 @@ def _key(view: ApiView, *, required: bool) -> str:
     key = view.request.headers.get(_HEADER, "").strip()
     if not key and not required:
         return ""
-    if not (0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
+    visible_ascii = key.isascii() and key.isprintable() and " " not in key
+    if not (visible_ascii and 0 < len(key) <= _LONGEST_KEY):
         why = _(
             "Send an Idempotency-Key of up to 255 visible ASCII characters: with the same one, "
             "the same request is carried out once."
