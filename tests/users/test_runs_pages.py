@@ -166,6 +166,14 @@ def test_empty_selection_is_said_to_be_empty(client, boss):
 # Its page
 
 
+def test_pages_of_runs_name_a_parameter_that_they_do_not_know(client, boss):
+    run = draft(make_users(3), actor=boss)
+    for url in (reverse("runs:detail", args=[run.pk]), reverse("runs:now"), reverse("runs:list")):
+        response = client.get(url, {"colour": "red"})
+        assert response.status_code == 400
+        assert "colour" in response.content.decode()
+
+
 def test_run_that_is_counted_says_so_and_looks_again(client, boss):
     run = draft(make_users(3), actor=boss)
     html = page_of(client, run)

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.execution import OperationRefused
 from audit.models import Approval
+from audit.panels import takes_no_parameters
 from audit.runs import steering
 from coai_admin.console.filters import BadParameter
 from users import approvals
@@ -65,6 +66,7 @@ def one(request: StaffRequest, act_id: uuid.UUID) -> HttpResponse:
     try:
         if request.method == "POST":
             return _decide(request, act_id)
+        takes_no_parameters(request.GET)
         return _show(request, act_id)
     except Approval.DoesNotExist as error:
         raise Http404 from error

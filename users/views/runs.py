@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from audit import reports
 from audit.models import Run
+from audit.panels import takes_no_parameters
 from audit.runs import seeing
 from audit.runs.listing import RUNS
 from coai_admin.console.listing import WrongFilter
@@ -49,6 +50,7 @@ def index(request: StaffRequest) -> HttpResponse:
 @require_safe
 def now(request: StaffRequest) -> HttpResponse:
     """What the home page shows of runs: those under way, and one's own that wait for a word."""
+    takes_no_parameters(request.GET)
     return render(request, "runs/_now.html", {"runs": at_hand(request.user, time_now())})
 
 
@@ -56,6 +58,7 @@ def now(request: StaffRequest) -> HttpResponse:
 @require_safe
 def detail(request: StaffRequest, run_id: uuid.UUID) -> HttpResponse:
     """One run: counting, to be confirmed, under way, over."""
+    takes_no_parameters(request.GET)
     return show(request, visible(request, run_id))
 
 
