@@ -133,7 +133,7 @@ def test_bulk_adjustment_says_who_is_refused_and_why_and_is_undone(desk):
     expect(desk.get_by_text("Undone for 2.")).to_be_visible()
     assert balances(rich, richer, poor) == [30, 40, 0]
     desk.get_by_role("link", name="The act", exact=True).click()
-    expect(desk.get_by_text("This act was undone.")).to_be_visible()
+    expect(desk.get_by_text("This was undone.")).to_be_visible()
     expect(desk.get_by_role("button", name="Undo")).to_have_count(0)
 
 
