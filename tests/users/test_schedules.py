@@ -368,7 +368,8 @@ class TestPages:
         page = client.get(LIST).content.decode()
         assert "Weekly" in page
         assert "Monday" in page
-        assert "07:00" in page
+        assert "07:00 UTC" in page
+        assert "Delete “Weekly”?" in page
         entry = AuditEntry.objects.get(action="exports.schedule")
         assert entry.changes["hour"] == [None, 7]
         personal = AuditPersonal.objects.get(entry=entry.pk)
@@ -392,6 +393,8 @@ class TestPages:
             ({"weekday": ""}, "Choose the day of the week."),
             ({"name": ""}, "This field is required."),
             ({"name": "x" * 61}, "at most 60 characters"),
+            ({"name": "a\r\nBcc: b"}, "no line breaks or control characters"),
+            ({"name": "a\u2028b"}, "no line breaks or control characters"),
             ({"hour": "24"}, "Select a valid choice."),
             ({"what": "view:99999"}, "Select a valid choice."),
             ({"whole": "on"}, "Write why the addresses are needed."),
@@ -416,6 +419,29 @@ class TestPages:
         assert "You have 1 schedules." in self.fill(client, name="More").content.decode()
         with pytest.raises(ScheduleRefused):
             keep(owner, masked=True, name="More")
+
+    @pytest.mark.django_db(transaction=True)
+    def test_limit_holds_for_those_who_keep_several_at_once(self, monkeypatch):
+        monkeypatch.setattr(schedules, "MOST", 2)
+        owner = make_staff(Role.SUPER_ADMIN)
+        start, done = threading.Barrier(5), []
+
+        def one(number):
+            start.wait()
+            try:
+                done.append(keep(owner, name=f"No. {number}"))
+            except ScheduleRefused as refused:
+                done.append(str(refused))
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=one, args=(number,)) for number in range(5)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        assert ExportSchedule.objects.filter(owner=owner).count() == 2
+        assert done.count("You have 2 schedules. Delete one first.") == 3
 
     def test_whole_addresses_ask_to_confirm_and_are_for_who_may(self):
         admin = as_user(make_staff(Role.SUPER_ADMIN))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from users.exporting.schedules import Plan
 from users.models import ExportSchedule, SavedView, User
 
 LIST, VIEW = "list", "view:"
+_BREAKS = frozenset({"Cc", "Zl", "Zp"})  # the name is the subject of a letter
 
 
 class ScheduleForm(forms.Form):
@@ -86,6 +88,12 @@ class ScheduleForm(forms.Form):
         }
         if not owner.may(exports.WHOLE):
             del self.fields["whole"], self.fields["reason"]
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if any(unicodedata.category(letter) in _BREAKS for letter in name):
+            raise forms.ValidationError(gettext("A name has no line breaks or control characters."))
+        return name
 
     def clean(self) -> None:
         given = self.cleaned_data

@@ -74,6 +74,7 @@ def keep(owner: User, plan: Plan, *, now: datetime) -> ExportSchedule:
     """Have an export made by schedule from now on. Raises ScheduleRefused."""
     if not owner.may(exports.MASKED if plan.masked else exports.WHOLE):
         raise ScheduleRefused(_("Your role does not allow this export."))
+    User.objects.select_for_update(no_key=True).get(pk=owner.pk)  # who keeps two at once is counted
     if ExportSchedule.objects.filter(owner=owner).count() >= MOST:
         raise ScheduleRefused(_("You have %(most)s schedules. Delete one first.") % {"most": MOST})
     schedule = ExportSchedule(
