@@ -99,7 +99,10 @@ class Line:
 def index(request: StaffRequest) -> HttpResponse:
     """One's own exports, and those that are made by schedule."""
     takes_no_parameters(request.GET)
-    context = _listed(request) | {"schedules": list(schedules.of(request.user))}
+    context = _listed(request) | {
+        "schedules": list(schedules.of(request.user)),
+        "zone": settings.TIME_ZONE,
+    }
     return render(request, "users/exports/list.html", context)
 
 
