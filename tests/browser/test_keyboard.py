@@ -6,7 +6,15 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from tests.browser.table import USERS, expect_selected, make_crew, names, row_of
+from tests.browser.table import (
+    USERS,
+    expect_selected,
+    make_crew,
+    names,
+    row_of,
+    wait_until_kept,
+)
+from tests.factories import make_users
 
 pytestmark = [
     pytest.mark.browser,
@@ -62,6 +70,32 @@ def test_keys_open_the_acts_of_a_row_and_close_them(desk):
     keys.press("Escape")
     expect(desk.locator("tr.unfold")).to_have_count(0)
     expect(row_of(desk, only).locator("[data-menu-url]")).to_be_focused()
+
+
+def test_key_leads_to_what_is_done_with_those_selected(desk):
+    make_users(60)
+    desk.goto(f"{USERS}?q=many")
+    keys, bar = desk.keyboard, desk.locator("#selection")
+    keys.press("b")  # nobody is selected yet
+    expect(desk.locator("body")).to_be_focused()
+    keys.press("j")
+    keys.press("x")
+    wait_until_kept(desk)
+    keys.press("b")
+    expect(bar.get_by_role("button", name="Select all 60 that match")).to_be_focused()
+    keys.press("Enter")
+    expect_selected(desk, 60)
+    expect(bar).to_be_focused()
+    keys.press("Tab")
+    expect(bar.get_by_role("button", name="Adjust credits…")).to_be_focused()
+    more, last = bar.locator("summary"), bar.get_by_role("button", name="Close account…")
+    more.focus()
+    keys.press("Enter")
+    expect(last).to_be_visible()
+    keys.press("ArrowUp")
+    keys.press("Escape")
+    expect(last).to_be_hidden()
+    expect(more).to_be_focused()
 
 
 def test_keys_are_explained_and_can_be_switched_off(desk):

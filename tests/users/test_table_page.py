@@ -302,6 +302,23 @@ class TestSelection:
         )
         assert "3 selected" in client.get(LIST, {"selection": chosen}).content.decode()
 
+    def test_all_that_match_leads_back_to_the_bar_and_ticks_do_not(self):
+        client = as_role()
+        [first, *_rest] = make_users(3)
+        data = {"shown": str(first), "pick": [first]}
+        assert client.post(reverse("users:select"), data | {"act": "all"}).url.endswith("#selection")
+        assert "#" not in client.post(reverse("users:select"), data).url
+
+    def test_few_acts_are_buttons_and_the_rest_are_a_menu(self):
+        html = as_role().get(LIST).content.decode()
+        bar = html[html.index('id="selection"') :]
+        buttons, menu = bar.split("<details", 1)
+        for code in ("billing.adjust_credits", "users.suspend", "users.tag", "export"):
+            assert f'value="{code}"' in buttons
+        assert buttons.count('class="btn" name="act"') == 5
+        for code in ("users.close", "users.add_note", "subscriptions.set_tier"):
+            assert f'value="{code}"' in menu
+
     def test_all_with_a_wrong_filter_selects_nobody(self):
         client = as_role()
         make_users(3)

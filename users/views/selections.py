@@ -68,7 +68,8 @@ def _go_on(
 ) -> HttpResponse:
     address = address_of(request.GET.urlencode(), kept.id if kept.count else None)
     if not request.htmx:
-        return redirect(address)
+        # Who took in all that match is in the bar, and stays there.
+        return redirect(f"{address}#selection" if request.POST.get("act") == ALL else address)
     context = {
         "reading": reading,
         "picking": picked_on(request, reading, kept, shown),

@@ -37,6 +37,9 @@ from users.table.views import Arrangement, LostView, tabs
 BROWSE = "users.browse"
 SELECT = "audit.preview_many"
 KEY = "sk-"
+_FOREMOST = frozenset(
+    {"billing.adjust_credits", "users.suspend", "users.tag", "users.send_password_link"}
+)
 
 
 @permission(BROWSE)
@@ -202,6 +205,16 @@ class Picking:
     blocked: dict[int, str]
     shown: Sequence[int]
     clear: str
+
+    @property
+    def foremost(self) -> list[Operation]:
+        """Those that are done most, as buttons of their own."""
+        return [one for one in self.operations if one.code in _FOREMOST]
+
+    @property
+    def others(self) -> list[Operation]:
+        """The rest, in a menu."""
+        return [one for one in self.operations if one.code not in _FOREMOST]
 
     @property
     def count(self) -> int:

@@ -1,5 +1,5 @@
 /*
-  Single keys: / search, j k rows, x select, Enter open, . acts, ? help. Off in fields, for those who switched them off in their
+  Single keys: / search, j k rows, x select, b the bar of what is selected, Enter open, . acts, ? help. Off in fields, for those who switched them off in their
   account (data-shortcuts of the body), and in a browser where the help switched them off.
 */
 const STORED = "coai.keys";
@@ -61,6 +61,12 @@ const keys = {
   j: () => step(1),
   k: () => step(-1),
   x: () => press("input[data-pick]"),
+  b: () => {
+    const controls = document.querySelectorAll("#selection :is(button, a[href], summary)");
+    const first = [...controls].find((control) => control.checkVisibility());
+    first?.focus();
+    return Boolean(first);
+  },
   ".": () => press("[data-menu-url], details[data-menu] > summary"),
   "?": () => {
     const help = document.getElementById("keys");
