@@ -113,7 +113,8 @@ def plain(heading: str) -> str:
 def guessed(headings: Sequence[str], actor: Actor) -> dict[str, int]:
     """Which columns (by place) hold which field, as far as their headings tell; of two alike the
     first."""
-    known = {name: field.name for field in offered(actor) for name in field.headings}
+    known = {plain(str(field.label)): field.name for field in offered(actor)}
+    known |= {name: field.name for field in offered(actor) for name in field.headings}
     found: dict[str, int] = {}
     for place, heading in enumerate(headings):
         field = known.get(plain(heading))

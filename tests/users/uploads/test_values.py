@@ -2,7 +2,9 @@
 
 import pytest
 
-from users.uploads import values
+from tests.factories import make_staff
+from users.roles import Role
+from users.uploads import fields, values
 from users.uploads.values import COMMA, POINT, Manner, Unfit
 
 TIERS = {"0": 0, "1": 1, "2": 2, "pro": 2}
@@ -86,3 +88,10 @@ def test_value_is_refused_in_a_sentence(field, cell, decimal):
     assert str(refused.value)
     assert len(str(refused.value)) < 300
     assert refused.value.kind
+
+
+@pytest.mark.django_db
+def test_every_field_is_known_by_its_own_label():
+    labels = [str(field.label) for field in fields.FIELDS.values()]
+    found = fields.guessed(labels, make_staff(Role.SUPER_ADMIN))
+    assert found == {name: place for place, name in enumerate(fields.FIELDS)}
