@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from audit.registry import actions
 from audit.reports import FieldChange, Line
 from coai_admin.console.templatetags.console import credits, diff
-from users.models import ReasonCode, Restriction
+from users.models import ReasonCode, Restriction, Upload
 from users.roles import Role
 
 register = template.Library()
@@ -64,6 +64,7 @@ FIELDS: dict[str, str | Promise] = {
     "suspension": gettext_lazy("Suspension"),
     "tier": gettext_lazy("Tier"),
     "timezone": gettext_lazy("Time zone"),
+    "upload": gettext_lazy("File"),
     "used": gettext_lazy("Used credits"),
     "users": gettext_lazy("Users"),
     "asked_by": gettext_lazy("Asked by"),
@@ -102,6 +103,12 @@ def _reason_labels(context: template.Context) -> Mapping[str, str]:
 def _reason(code: str, labels: Mapping[str, str]) -> str:
     """The label of a reason; of one that is gone, its code in plain words."""
     return labels.get(code) or code.replace("_", " ")
+
+
+def _file_name(upload: Any) -> str:
+    """The name of an uploaded file; of one that is forgotten, its number."""
+    found = Upload.objects.filter(pk=upload) if isinstance(upload, int) else Upload.objects.none()
+    return found.values_list("file_name", flat=True).first() or f"#{upload}"
 
 
 def _restriction_words(labels: Mapping[str, str], found: re.Match[str]) -> str:
@@ -156,6 +163,8 @@ def change_value(context: template.Context, name: str, value: Any) -> str:
         return _DESCRIBED.sub(partial(_restriction_words, _reason_labels(context)), value)
     if name == "reason_code":
         return f"{_reason(str(value), _reason_labels(context))} ({value})"
+    if name == "upload":
+        return _file_name(value)
     if name == "shared_with":
         return ", ".join(str(_ROLES.get(role, role)) for role in str(value).split(", "))
     if name == "role":
