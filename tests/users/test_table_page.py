@@ -306,7 +306,9 @@ class TestSelection:
         client = as_role()
         [first, *_rest] = make_users(3)
         data = {"shown": str(first), "pick": [first]}
-        assert client.post(reverse("users:select"), data | {"act": "all"}).url.endswith("#selection")
+        assert client.post(reverse("users:select"), data | {"act": "all"}).url.endswith(
+            "#selection"
+        )
         assert "#" not in client.post(reverse("users:select"), data).url
 
     def test_few_acts_are_buttons_and_the_rest_are_a_menu(self):
