@@ -12,17 +12,19 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count
+from django.db.models import Count, QuerySet
+from django.utils.text import Truncator
 from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
 
 from audit import record
 from audit.execution import OperationRefused
 from audit.models import Receipt, Run, RunChunk
-from audit.people import Actor
+from audit.people import Actor, Reader
 from audit.runs.deeds import deed
 from audit.runs.targets import Batch
 from coai_admin.console.exports import Sent, harmless_text
+from coai_admin.console.masks import masked_email
 from users.models import Upload, UploadRow
 from users.uploads.operations import CODE
 from users.uploads.staging import numbers_of
@@ -30,6 +32,7 @@ from users.uploads.staging import numbers_of
 ACTION = "exports.import"
 _SHOWN = 50
 _FIRST = 6
+_NOTE_SHOWN = 120
 # The database keeps them in an order of its own.
 _ORDER = (
     *("country", "locale", "timezone"),
@@ -63,11 +66,11 @@ def counts(upload: Upload) -> dict[str, int]:
     return {"new": found.get(True, 0), "known": found.get(False, 0)}
 
 
-def made(upload: Upload) -> int:
-    """How many users the import made."""
+def made(upload: Upload) -> QuerySet[Receipt, int]:
+    """The ids of the users that the import made."""
     new = UploadRow.objects.filter(upload=upload, problem="", is_new=True).values("target_id")
     changed = Receipt.objects.filter(act=upload.run_id, outcome=Receipt.Outcome.CHANGED)
-    return changed.filter(target_id__in=new).count()
+    return changed.filter(target_id__in=new).values_list("target_id", flat=True)
 
 
 def reasons(upload: Upload) -> list[tuple[str, int]]:
@@ -105,20 +108,33 @@ def _refused_by_run(upload: Upload) -> list[Refused]:
 _FAILURES = (Receipt.Outcome.REFUSED, Receipt.Outcome.FAILED)
 
 
-def first_changes(upload: Upload) -> list[Foreseen]:
-    """The first rows that would change something, with the values before and after."""
+def first_changes(upload: Upload, viewer: Reader) -> list[Foreseen]:
+    """The first rows that would change something, with the values before and after; addresses as
+    ``viewer`` sees them."""
     first = ((upload.run and upload.run.forecast) or {}).get("first", [])[:_FIRST]
-    numbers = numbers_of(upload.pk, [each["id"] for each in first])
+    ids = [each["id"] for each in first]
+    numbers = numbers_of(upload.pk, ids)
+    rows = UploadRow.objects.filter(upload=upload, problem="", target_id__in=ids)
+    said = dict(rows.values_list("target_id", "values"))
+    masked = viewer.sees_masked("users.inspect")
     return sorted(
-        Foreseen(*numbers[each["id"]], each["id"], _changes(each))
+        Foreseen(*numbers[pk], pk, _changes(each, said[pk], new=numbers[pk][2], masked=masked))
         for each in first
-        if each["id"] in numbers
+        if (pk := each["id"]) in numbers
     )
 
 
-def _changes(each: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    before, after = each["before"], each["after"]
-    return [(name, before.get(name), after[name]) for name in _ORDER if name in after]
+def _changes(
+    each: Mapping[str, Any], said: Mapping[str, Any], *, new: bool, masked: bool
+) -> list[tuple[str, Any, Any]]:
+    """What a forecast leaves out as personal, or only counts, is taken from the row itself."""
+    before, after = each["before"], dict(each["after"])
+    if "note" in after:
+        after["note"] = Truncator(said.get("note", "")).chars(_NOTE_SHOWN)
+    changes = [(name, before.get(name), after[name]) for name in _ORDER if name in after]
+    if new and (email := said.get("email")):
+        changes.insert(0, ("email", None, masked_email(email) if masked else email))
+    return changes
 
 
 @dataclass(slots=True)

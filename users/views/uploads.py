@@ -3,74 +3,42 @@ import, follow it."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.functional import Promise
 from django.utils.timezone import now as time_now
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
+from audit import selection
 from audit.execution import OperationRefused
 from audit.models import Run
 from audit.runs import steering
 from coai_admin.console.exports import response
 from coai_admin.console.files import takes_file
-from coai_admin.console.templatetags.console import credits
 from users.access import confirm_first, permission, will_ask
 from users.kept_forms import kept_form
-from users.models import Upload
+from users.models import Upload, User
 from users.requests import StaffRequest
 from users.runs.forms import ConfirmRunForm
-from users.runs.pictures import Picture
+from users.runs.pictures import Picture as RunPicture
 from users.sessions.middleware import passive
 from users.uploads import receiving, results, steps
 from users.uploads.forms import FileForm, MappingForm
 from users.uploads.operations import CODE, IMPORT
+from users.uploads.pictures import Picture, standing, undos
 from users.uploads.reader.bounds import MOST_BYTES
 from users.uploads.reading import FileRefused
 
+SELECT, SEND_LINK = "audit.preview_many", "users.send_password_link"
 _LISTED, _SAMPLE = 50, 5
-
-
-class Standing(NamedTuple):
-    """Where an import is, as its mark and words; ``moves``: workers are on it."""
-
-    mark: str
-    label: str | Promise
-    moves: bool = False
-
-
-_OF_FILE = {
-    Upload.State.UPLOADED: Standing("info", gettext_lazy("columns to be named")),
-    Upload.State.READING: Standing("wait", gettext_lazy("being read"), moves=True),
-    Upload.State.READ: Standing("bad", gettext_lazy("every row refused")),
-    Upload.State.REFUSED: Standing("bad", gettext_lazy("file refused")),
-}
-_OF_RUN = {
-    Run.State.PREVIEWING: Standing("wait", gettext_lazy("being tried"), moves=True),
-    Run.State.PREVIEWED: Standing("info", gettext_lazy("to be confirmed")),
-    Run.State.WAITING: Standing("info", gettext_lazy("waiting for approval")),
-    Run.State.RUNNING: Standing("wait", gettext_lazy("importing"), moves=True),
-    Run.State.PAUSED: Standing("warn", gettext_lazy("paused")),
-    Run.State.DONE: Standing("good", gettext_lazy("imported")),
-    Run.State.CANCELLED: Standing("none", gettext_lazy("cancelled")),
-    Run.State.HALTED: Standing("bad", gettext_lazy("stopped")),
-}
-
-
-def standing(upload: Upload) -> Standing:
-    """Where this import is."""
-    if upload.state == Upload.State.READ and upload.run is not None:
-        return _OF_RUN[Run.State(upload.run.state)]
-    return _OF_FILE[Upload.State(upload.state)]
 
 
 @takes_file(MOST_BYTES)
@@ -89,7 +57,9 @@ def uploads(request: StaffRequest) -> HttpResponse:
         else:
             return redirect("uploads:detail", upload.pk)
     listed = Upload.objects.select_related("run").order_by("-created_at", "-pk")[:_LISTED]
-    context = {"form": form, "rows": [(upload, standing(upload)) for upload in listed]}
+    undo = undos(listed)
+    rows = [(each, standing(each, undo.get(each.pk))) for each in listed]
+    context = {"form": form, "rows": rows}
     return render(request, "users/uploads/list.html", context, status=422 if form.is_bound else 200)
 
 
@@ -154,9 +124,11 @@ def _page(
 
 def _facts(request: StaffRequest, upload: Upload) -> dict[str, Any]:
     run, now, user = upload.run, time_now(), request.user
-    at = standing(upload)
+    picture = Picture(upload, user)
+    at = standing(upload, picture.undo)
     context: dict[str, Any] = {
         "upload": upload,
+        "picture": picture,
         "run": run,
         "standing": at,
         "own": upload.owner_id == user.pk,
@@ -174,51 +146,13 @@ def _facts(request: StaffRequest, upload: Upload) -> dict[str, Any]:
         )
     if at.moves and run is not None:
         context["left"] = _left(run)
-    if upload.state == Upload.State.READ and not at.moves:
-        context |= _found(upload)
+    context["may_mail"] = not at.moves and picture.made and not picture.undo and _may_mail(user)
     return context
 
 
 def _left(run: Run) -> timedelta | None:
     """How long it will still take at this pace."""
     return timedelta(seconds=round((run.total - run.cursor) / run.pace)) if run.pace else None
-
-
-def _found(upload: Upload) -> dict[str, Any]:
-    """What became of the rows, or would."""
-    run, of_file = upload.run, results.counts(upload)
-    refused = upload.problems + (run.refused + run.failed if run else 0)
-    over = run is not None and run.started_at is not None
-    made = results.made(upload) if over else 0
-    changed = run.changed if run else 0
-    more = _("%(new)s new, %(known)s known, %(unusable)s unusable") % {
-        "new": f"{of_file['new']:,}",
-        "known": f"{of_file['known']:,}",
-        "unusable": f"{upload.problems:,}",
-    }
-    figures = [{"label": _("rows in the file"), "value": f"{upload.rows:,}", "more": more}]
-    if upload.credits:
-        figures.append({"label": _("credits to add"), "value": credits(upload.credits)})
-    if over:
-        figures += [
-            {"label": _("created"), "value": f"{made:,}"},
-            {"label": _("changed"), "value": f"{changed - made:,}"},
-        ]
-    else:
-        figures.append({"label": _("would be imported"), "value": f"{changed:,}"})
-    figures += [
-        {"label": _("are so already"), "value": f"{run.unchanged if run else 0:,}"},
-        {"label": _("refused"), "value": f"{refused:,}"},
-    ]
-    return {
-        "figures": figures,
-        "refused": refused,
-        "reasons": results.reasons(upload),
-        "problems": results.refused(upload),
-        "changes": [] if over else results.first_changes(upload),
-        "over": over,
-        "sentence": IMPORT.sentence({}, changed),
-    }
 
 
 def _columns(form: MappingForm, upload: Upload) -> list[tuple[Any, list[str]]]:
@@ -291,9 +225,25 @@ def _confirm(request: StaffRequest, upload: Upload) -> HttpResponse:
     return redirect("uploads:detail", upload.pk)
 
 
+def _may_mail(user: User) -> bool:
+    return user.may(SELECT) and user.may(SEND_LINK)
+
+
+def _mail(request: StaffRequest, upload: Upload) -> HttpResponse:
+    """Select those it made, and lead to the act that mails them a link to choose a password."""
+    if not _may_mail(request.user):
+        raise PermissionDenied(_("Your role does not allow this."))
+    if not results.made(upload).exists():
+        raise OperationRefused(_("This import made nobody."))
+    kept = selection.freeze(
+        uuid.uuid4(), results.made(upload), query="", owner=request.user, now=time_now()
+    )
+    return redirect("operate:many", kept.id, SEND_LINK)
+
+
 def _confirm_form(request: StaffRequest, upload: Upload, data: Any) -> ConfirmRunForm:
     run = _run(upload)
-    grave = Picture(run, request.user, time_now()).grave
+    grave = RunPicture(run, request.user, time_now()).grave
     return ConfirmRunForm(data, number=run.changed if grave else None, reason_needed=True)
 
 
@@ -327,6 +277,7 @@ _STEPS: dict[str, Callable[[StaffRequest, Upload], HttpResponse]] = {
     "again": _begin_again,
     "discard": _discard,
     "confirm": _confirm,
+    "mail": _mail,
     "pause": _steer(steering.pause),
     "resume": _steer(steering.resume),
     "cancel": _steer(steering.cancel),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -11,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now
 
-from audit.models import AuditEntry, Run
+from audit.models import Act, AuditEntry, Run, Selection
 from audit.people import SYSTEM
+from audit.runs import drafting, steering
 from audit.runs import working as runs
 from bench.hostile import book
 from subscriptions.services import set_tier
@@ -21,8 +23,9 @@ from tests.clients import step_down
 from tests.factories import make_staff, make_user, make_users
 from tests.users.uploads.files import imported, mapped, tried, uploaded
 from users.models import Upload, User
+from users.profile.services import close
 from users.roles import Role
-from users.uploads import working
+from users.uploads import results, working
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/users/import/"
@@ -322,6 +325,130 @@ def test_list_needs_as_many_queries_for_three_as_for_one(client, owner, number):
     ours = [each["sql"] for each in captured if "users_upload" in each["sql"]]
     assert len(ours) == 1
     assert len(captured) <= 6
+
+
+def test_undone_import_says_so_and_leads_to_its_undo(client, owner):
+    run = imported("username,country\nnew1,DE\n", owner=owner)
+    upload = Upload.objects.get(run=run)
+    undo = drafting.draft_undo(Act.objects.get(pk=run.pk), actor=owner, now=now())
+    worked()
+    steering.confirm(undo.pk, actor=owner, now=now(), reason="wrong file")
+    worked()
+    shown = client.get(page_of(upload)).text
+    assert "This was undone." in shown
+    assert reverse("operate:act", args=[undo.pk]) in shown
+    assert "The import is complete" not in shown
+    assert "password link" not in shown
+    assert "undone" in client.get(LIST).text
+
+
+def test_import_that_made_nobody_tells_of_no_new_people(client, owner):
+    make_user("ana")
+    imported("username,country\nana,DE\n", owner=owner)
+    shown = client.get(page_of(Upload.objects.get())).text
+    assert "The import is complete." in shown
+    assert "New people" not in shown
+    assert "password link" not in shown
+
+
+def test_those_made_are_listed_and_mailed_a_link_as_a_selection(client, owner):
+    make_user("ana")
+    run = imported("username,email,country\nana,,DE\nnew1,n@example.org,DE\nnew2,,\n", owner=owner)
+    upload = Upload.objects.get(run=run)
+    made = set(User.objects.filter(username__startswith="new").values_list("pk", flat=True))
+    shown = client.get(page_of(upload)).text
+    assert "Mail the 2 new users a password link" in shown
+    assert f"/admin/users/?id={','.join(map(str, sorted(made)))}" in shown
+    answer = client.post(page_of(upload), {"step": "mail"})
+    kept = Selection.objects.get()
+    assert (kept.owner_id, set(kept.ids)) == (owner.pk, made)
+    assert answer.headers["Location"] == (f"/admin/selections/{kept.pk}/users.send_password_link/")
+    assert client.get(answer.headers["Location"]).status_code == 200
+
+
+def test_link_is_mailed_after_nothing_that_made_nobody(client, owner):
+    client.post(page_of(tried("username\nnew1\n", owner=owner)), {"step": "mail"})
+    assert not Selection.objects.exists()
+
+
+def test_refused_rows_that_a_run_tried_again_are_not_to_be_uploaded(client, owner):
+    upload = tried("username,country\nnew1,DE\nnew2,DE\nnew3,Nowhere\n", owner=owner)
+    taken = make_user("new2")
+    confirm(client, upload)
+    worked()
+    assert "upload it again" in client.get(page_of(upload)).text
+    User.objects.filter(pk=taken.pk).update(username="other")
+    run = Run.objects.get(pk=upload.run_id)
+    assert run.refused + run.failed == 1
+    again = drafting.draft_retry(run, actor=owner, now=now())
+    worked()
+    steering.confirm(again.pk, actor=owner, now=now(), reason="the name is free")
+    worked()
+    again.refresh_from_db()
+    shown = client.get(page_of(upload)).text
+    assert f'<a class="link" href="/admin/runs/{again.pk}/">run {again.number:,}</a>' in shown
+    assert "upload none of these again" in shown
+    assert "What was wrong in the file itself was not" in shown
+    assert "upload it again" not in shown
+
+
+def test_credits_of_refused_rows_are_not_counted(client, owner):
+    make_user("ana")
+    close([make_user("ben").pk], actor=SYSTEM, reason="left")
+    upload = tried("username,credits to add\nana,5\nben,70\n", owner=owner)
+    assert credits_of(client, upload) == ("credits to add", "5.00")
+    confirm(client, upload)
+    worked()
+    assert credits_of(client, upload) == ("credits added", "5.00")
+
+
+def credits_of(client, upload):
+    """The figure of credits, with its label."""
+    shown = client.get(page_of(upload)).text
+    return re.search(r"<dt>(credits [a-z ]+)</dt><dd>([^<]+)</dd>", shown).groups()
+
+
+def test_import_that_the_run_refuses_whole_is_not_to_be_confirmed(client, owner):
+    close([make_user("ben").pk], actor=SYSTEM, reason="left")
+    upload = tried("username,country\nben,DE\n", owner=owner)
+    assert upload.run.state == Run.State.PREVIEWED
+    for address in (LIST, page_of(upload)):
+        assert "every row refused" in client.get(address).text
+        assert "to be confirmed" not in client.get(address).text
+
+
+def test_columns_that_are_left_out_are_named(client, owner):
+    upload = tried("username,Nonsense,,country\nnew1,x,y,DE\n", owner=owner)
+    shown = client.get(page_of(upload)).text
+    assert "Columns left out: <bdi>Nonsense</bdi>, <bdi>Column 3</bdi>" in shown
+
+
+def test_preview_shows_addresses_and_notes_and_never_nothing(client, owner):
+    long = "n" * 200
+    upload = tried(f"username,email,note\nnew1,ana@example.org,{long}\nnew2,,\n", owner=owner)
+    shown = client.get(page_of(upload)).text
+    assert "ana@example.org" in shown
+    assert f"{'n' * 119}…" in shown
+    assert long not in shown
+    assert "A new account, without an address." in shown
+    assert 'data-label="Row"' in shown
+
+
+def test_preview_masks_addresses_for_who_sees_them_masked():
+    upload = tried("username,email\nnew1,ana@example.org\n")
+    [row] = results.first_changes(upload, make_staff(Role.READ_ONLY))
+    assert row.changes == [("email", None, "a•••@e•••.org")]
+
+
+def test_file_is_called_by_its_name_and_its_letters_as_people_call_them(client, owner):
+    upload = tried(
+        b"\xef\xbb\xbfusername\nnew1\n",
+        owner=owner,
+        name="shop.csv",
+    )
+    shown = client.get(page_of(upload)).text
+    assert "CSV, UTF-8," in shown
+    assert "shop.csv" in client.get(reverse("runs:detail", args=[upload.run_id])).text
 
 
 def test_files_in_every_state_are_shown(client, owner):
