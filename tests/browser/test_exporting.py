@@ -4,12 +4,17 @@ import csv
 import io
 
 import pytest
+from django.utils.timezone import now as time_now
 from playwright.sync_api import expect
 
 from audit.models import AuditEntry
 from audit.tasks import write_exports
+from tests.browser.conftest import session_of
 from tests.browser.table import USERS, give, make_crew, tick, wait_until_kept
 from tests.factories import make_user
+from users.exporting import schedules
+from users.exporting.schedules import Plan
+from users.models import ExportSchedule
 
 pytestmark = [
     pytest.mark.browser,
@@ -92,3 +97,32 @@ def test_export_of_a_selection_holds_the_selected(desk):
     desk.locator("#selection").get_by_role("button", name="Export").click()
     expect(desk.get_by_role("heading", name="Export 2 users")).to_be_visible()
     assert {row["Username"] for row in download(desk)} == {"crew-00", "crew-02"}
+
+
+def schedule_of(owner):
+    plan = {"name": "Weekly", "every": "day", "weekday": None, "hour": 6, "view_id": None}
+    more = {"query": "", "columns": [], "masked": True, "reason": "", "file_type": "csv"}
+    return schedules.keep(owner, Plan(**plan, **more), now=time_now())
+
+
+def test_deleting_a_schedule_asks_first(desk, admin):
+    schedule_of(admin)
+    desk.goto("/admin/exports/")
+    question = desk.get_by_role("dialog", name="Delete “Weekly”?")
+    desk.get_by_role("button", name="Delete Weekly").click()
+    question.get_by_role("button", name="Cancel").click()
+    expect(question).to_be_hidden()
+    assert ExportSchedule.objects.exists()
+    desk.get_by_role("button", name="Delete Weekly").click()
+    question.get_by_role("button", name="Delete schedule").click()
+    expect(desk.get_by_text("“Weekly” is deleted")).to_be_visible()
+    assert not ExportSchedule.objects.exists()
+
+
+def test_deleting_a_schedule_needs_no_scripts(visit, admin):
+    schedule_of(admin)
+    plain = visit.browser(session_of(admin), scripts=False).new_page()
+    plain.goto("/admin/exports/")
+    plain.get_by_role("button", name="Delete Weekly").click()
+    expect(plain.get_by_text("“Weekly” is deleted")).to_be_visible()
+    assert not ExportSchedule.objects.exists()
