@@ -65,8 +65,7 @@ def test_run_whose_worker_is_killed_is_finished_by_another():
     slow(run)
     with crew(2, lease=LEASE) as workers:
         wait_for(lambda: cursor_of(run) > 0, workers, "the run is under way")
-        victim = wait_for(workers.busy, workers, "a worker is at it")
-        workers.kill(victim)
+        workers.kill(asleep_in_a_transaction(workers))
         assert not is_over(run)
         token = Run.objects.get(pk=run.pk).token
         wait_for(lambda: is_over(run), workers, "the other finished the run")
@@ -86,16 +85,24 @@ def test_two_workers_share_two_runs_and_finish_each_once():
     assert_done_once(runs[1], second)
 
 
+def locks_of(worker):
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCKED, [worker.name])
+        return cursor.fetchone()[0]
+
+
 def asleep_in_a_transaction(workers):
-    """Stop a worker while the database waits for it, in the middle of a batch."""
+    """Stop the worker that holds the run, in the middle of a batch, while the database waits for
+    it and keeps its locks."""
     for _attempt in range(400):
         worker = wait_for(workers.busy, workers, "a worker is at it")
         worker.send(signal.SIGSTOP)
         time.sleep(0.05)  # its last statement ends
         with connection.cursor() as cursor:
             cursor.execute(_MINE, [worker.name])
-            if any(state == "idle in transaction" for _pid, state, _start in cursor.fetchall()):
-                return worker
+            waits = any(state == "idle in transaction" for _pid, state, _start in cursor.fetchall())
+        if waits and locks_of(worker):
+            return worker
         worker.send(signal.SIGCONT)
         time.sleep(0.003)
     raise AssertionError("no worker could be stopped in the middle of a batch")
@@ -119,13 +126,7 @@ def test_worker_that_sleeps_in_a_batch_keeps_no_lock_beyond_its_lease_and_writes
         sleeper = asleep_in_a_transaction(workers)
         asleep_since = time.monotonic()
 
-        def locks():
-            with connection.cursor() as cursor:
-                cursor.execute(_LOCKED, [sleeper.name])
-                return cursor.fetchone()[0]
-
-        assert locks() > 0
-        wait_for(lambda: not locks(), workers, "the database took its locks away")
+        wait_for(lambda: not locks_of(sleeper), workers, "the database took its locks away")
         wait_for(lambda: is_over(run), workers, "the other finished the run")
         while time.monotonic() - asleep_since < seconds:
             workers.tell()
