@@ -56,8 +56,7 @@ class Line:
     @property
     def undoes(self) -> bool:
         """Whether it was done by undoing an earlier act."""
-        own = self.act is not None and self.act.code == self.code
-        return own and self.act.undoes_id is not None  # type: ignore[union-attr]
+        return bool(self.act and self.act.code == self.code and self.act.undoes_id)
 
     @property
     def others(self) -> int:

@@ -13,8 +13,8 @@ class Upload(models.Model):
     ``manner``, ``headings`` and ``sample`` are what was seen of it at once; ``columns`` says which
     of our fields each of its columns (by place) holds; ``options`` how people are matched and what
     is to be done (``users.uploads.mapping``). A worker reads it under ``token`` until
-    ``lease_until``; ``attempts`` counts how often one began. ``credits``: how many its rows would
-    give in all. ``run`` tries the rows, and then does what they say.
+    ``lease_until``; ``attempts`` counts how often one began. ``run`` tries the rows, and then does
+    what they say.
     """
 
     class State(models.TextChoices):
@@ -40,7 +40,6 @@ class Upload(models.Model):
     why = models.TextField(blank=True, default="")
     rows = models.PositiveIntegerField(default=0)
     problems = models.PositiveIntegerField(default=0)
-    credits = models.DecimalField(max_digits=24, decimal_places=6, default=0)
     run = models.ForeignKey("audit.Run", models.SET_NULL, null=True, related_name="+")
     token = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)

@@ -104,7 +104,7 @@ def draft_retry(run: Run, *, actor: Actor, now: datetime, run_id: uuid.UUID | No
         raise OperationRefused(_("Nobody was refused; there is nothing to do again."))
     if run.undoes_id is not None:
         raise OperationRefused(_("An undo is tried once."))
-    if later := retry_of(run):
+    if later := retry_of(run.pk):
         raise OperationRefused(
             _("Those were tried again already, by run %(number)s.") % {"number": later.number}
         )
@@ -119,9 +119,9 @@ def draft_retry(run: Run, *, actor: Actor, now: datetime, run_id: uuid.UUID | No
     )
 
 
-def retry_of(run: Run) -> Run | None:
+def retry_of(run_id: uuid.UUID) -> Run | None:
     """The run that took up again whom this one refused, once it has begun; None where none did."""
-    begun = Run.objects.filter(retries_id=run.pk, started_at__isnull=False)
+    begun = Run.objects.filter(retries_id=run_id, started_at__isnull=False)
     return begun.only("pk", "number").first()
 
 

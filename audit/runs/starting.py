@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from audit import record
 from audit.execution import OperationRefused
 from audit.models import Act, Run
+from audit.operations import why_not_undo_yet
 from audit.people import Actor
 from audit.run_models import CHUNK
+from audit.runs import drafting
 from audit.runs.deeds import Deed
 
 COUNTS = ("changed", "unchanged", "refused")
@@ -24,8 +25,8 @@ def begin(run: Run, doing: Deed, *, actor: Actor, now: datetime) -> None:
     Raises OperationRefused where somebody undid, or tried again, the same already.
     """
     if (earlier := run.undoes_id or run.retries_id) is not None:
-        Act.objects.select_for_update(no_key=True).get(pk=earlier)
-        if why := _why_not_again(run):
+        act = Act.objects.select_for_update(no_key=True).get(pk=earlier)
+        if why := _why_not_again(run) or why_not_undo_yet(act):
             raise OperationRefused(why)
     record.begin(doing.context(actor=actor, now=now), personal=doing.procedure.personal)
     run.forecast = {**(run.forecast or {}), "counts": counts(run), "refusals": run.refusals}
@@ -36,15 +37,11 @@ def begin(run: Run, doing: Deed, *, actor: Actor, now: datetime) -> None:
 
 
 def _why_not_again(run: Run) -> str:
-    """Why this undo or retry comes too late, or too early; asked under the lock of its act."""
+    """Why this undo or retry comes too late; asked under the lock of its act."""
     if run.undoes_id is not None and Act.objects.filter(undoes=run.undoes_id).exists():
         return _("It was undone already.")
-    begun = Run.objects.filter(retries_id=run.retries_id, started_at__isnull=False)
-    if run.retries_id is not None and begun.exists():
+    if run.retries_id is not None and drafting.retry_of(run.retries_id):
         return _("Those were tried again already.")
-    of_act = Run.objects.filter(Q(pk=run.undoes_id) | Q(pk=run.retries_id))
-    if of_act.filter(state__in=(Run.State.RUNNING, Run.State.PAUSED)).exists():
-        return _("The run that does this goes on again. Wait for its end.")
     return ""
 
 

@@ -46,7 +46,6 @@ class Migration(migrations.Migration):
                 ("why", models.TextField(blank=True, default="")),
                 ("rows", models.PositiveIntegerField(default=0)),
                 ("problems", models.PositiveIntegerField(default=0)),
-                ("credits", models.DecimalField(decimal_places=6, default=0, max_digits=24)),
                 ("token", models.PositiveIntegerField(default=0)),
                 ("lease_until", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField()),

@@ -9,24 +9,16 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from audit.forms import OperationForm
+
 _GROUPING = re.compile(r"[\s,.'’\u00a0\u202f]")
 
 
 class ConfirmRunForm(forms.Form):
     """``number``: how many users would change, which must be written where it is given."""
 
-    reason = forms.CharField(
-        label=_("Your reason"),
-        max_length=500,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=_("Stands in the audit log. Users do not see it."),
-    )
-    ticket = forms.CharField(
-        label=_("Ticket"),
-        max_length=100,
-        required=False,
-        help_text=_("Number or link, if there is one."),
-    )
+    reason = OperationForm.base_fields["reason"]
+    ticket = OperationForm.base_fields["ticket"]
     number = forms.CharField(
         label=_("How many users?"),
         max_length=40,

@@ -262,7 +262,7 @@ class Picture:
     @cached_property
     def retried_by(self) -> Run | None:
         """The run that took up again whom this one refused."""
-        return drafting.retry_of(self.run)
+        return drafting.retry_of(self.run.pk)
 
     @property
     def query(self) -> str:

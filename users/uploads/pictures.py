@@ -101,7 +101,7 @@ class Picture:
     @cached_property
     def retry(self) -> Run | None:
         """The run that tried again whom it refused."""
-        return drafting.retry_of(self.upload.run) if self.over and self.upload.run else None
+        return drafting.retry_of(self.upload.run.pk) if self.over and self.upload.run else None
 
     @property
     def refused(self) -> int:

@@ -62,7 +62,6 @@ UPDATE users_uploadrow SET target_id = nextval(pg_get_serial_sequence('users_use
 """
 _COUNT = """
 SELECT count(*), count(*) FILTER (WHERE problem <> ''),
-       coalesce(sum((values->>'credits')::numeric) FILTER (WHERE problem = ''), 0),
        coalesce(array_agg(target_id ORDER BY target_id) FILTER (WHERE problem = ''), '{}')
   FROM users_uploadrow WHERE upload_id = %(upload)s
 """
@@ -98,10 +97,10 @@ def _sentences(match: str) -> dict[str, str]:
     }
 
 
-def finish(upload: int) -> tuple[int, int, Decimal, list[int]]:
+def finish(upload: int) -> tuple[int, int, list[int]]:
     """After the last row: refuse what is told twice, and reserve ids for those to be made. Returns
-    how many rows there are, how many are refused, how many credits the others give, and the ids of
-    the users they are about."""
+    how many rows there are, how many are refused, and the ids of the users that the others are
+    about."""
     same = _("Rows <rows> are about the same user, or about names that look the same. Leave one.")
     keys = {
         "coalesce('#' || target_id, '@' || lower(look))": same,
@@ -121,8 +120,8 @@ def finish(upload: int) -> tuple[int, int, Decimal, list[int]]:
             )
         cursor.execute(_RESERVE, {"upload": upload})
         cursor.execute(_COUNT, {"upload": upload})
-        rows, problems, credits, ids = cursor.fetchone()
-    return rows, problems, credits, ids
+        rows, problems, ids = cursor.fetchone()
+    return rows, problems, ids
 
 
 class Gifts(NamedTuple):

@@ -156,7 +156,7 @@ def _stage(claim: Claim, batch: list[Parsed], options: dict[str, str]) -> None:
 def _finish(claim: Claim) -> None:
     """The rows are complete: count them, and draft the run, whose first act is to try them all."""
     upload, now = _held(claim), time_now()
-    upload.rows, upload.problems, upload.credits, ids = staging.finish(upload.pk)
+    upload.rows, upload.problems, ids = staging.finish(upload.pk)
     upload.state, upload.read_at, upload.lease_until = Upload.State.READ, now, None
     upload.save()
     actor = people.acting(upload.owner_id, now=now) if upload.owner_id is not None else None

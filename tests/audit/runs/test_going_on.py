@@ -116,7 +116,7 @@ def test_undo_of_a_run_that_went_on_meanwhile_is_not_begun():
     steering.cancel(run.pk, actor=run.owner, now=now())
     undo = undo_of(run)
     steering.resume(run.pk, actor=run.owner, now=now())
-    with pytest.raises(OperationRefused, match="goes on again"):
+    with pytest.raises(OperationRefused, match="is not over yet"):
         steering.confirm(undo.pk, actor=run.owner, now=now(), reason="a mistake")
 
 
